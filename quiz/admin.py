@@ -1,0 +1,60 @@
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+
+from quiz.models import Assignment, Attempt, CaseSet, CaseSetItem, Cohort, HintTaken, User
+
+
+@admin.register(User)
+class SightlineUserAdmin(UserAdmin):
+    list_display = ("username", "first_name", "last_name", "is_faculty", "is_demo", "is_active")
+    list_filter = ("is_faculty", "is_demo", "is_active", "is_staff")
+    fieldsets = (*(UserAdmin.fieldsets or ()), ("Sightline", {"fields": ("is_faculty", "is_demo")}))
+
+
+@admin.register(Cohort)
+class CohortAdmin(admin.ModelAdmin):
+    list_display = ("name",)
+    search_fields = ("name",)
+    filter_horizontal = ("faculty", "members")
+
+
+class CaseSetItemInline(admin.TabularInline):
+    model = CaseSetItem
+    raw_id_fields = ("finding",)
+    extra = 0
+
+
+@admin.register(CaseSet)
+class CaseSetAdmin(admin.ModelAdmin):
+    list_display = ("name", "owner", "mode", "created_at")
+    search_fields = ("name",)
+    inlines = (CaseSetItemInline,)
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(admin.ModelAdmin):
+    list_display = ("case_set", "cohort", "opens_at", "closes_at")
+    list_filter = ("cohort",)
+
+
+class HintInline(admin.TabularInline):
+    model = HintTaken
+    extra = 0
+    can_delete = False
+    readonly_fields = ("rung", "kind", "text", "bits", "taken_at")
+
+
+@admin.register(Attempt)
+class AttemptAdmin(admin.ModelAdmin):
+    """Answers are looked at here, never edited."""
+
+    list_display = ("id", "user", "finding", "state", "verdict", "score", "submitted_at")
+    list_filter = ("state", "verdict", "mode")
+    search_fields = ("user__username", "finding__sentence")
+    inlines = (HintInline,)
+
+    def has_add_permission(self, request: object) -> bool:
+        return False
+
+    def has_change_permission(self, request: object, obj: object = None) -> bool:
+        return False
