@@ -73,7 +73,7 @@ def main() -> None:
         if sys.prefix != sys.base_prefix:
             say(f"leaving the active environment {sys.prefix}; this command uses .venv")
         prepare(FROM_NOTHING[command])
-        os.execv(PYTHON, [str(PYTHON), *sys.argv])  # noqa: S606 - the same script, in its environment
+        os.execv(PYTHON, [str(PYTHON), *sys.argv])
     if command == "setup":
         say("ready: .venv/bin/python manage.py help")
         return

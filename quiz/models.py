@@ -77,7 +77,9 @@ class Assignment(models.Model):
     class Meta:
         ordering = ["closes_at", "id"]
         constraints = [
-            models.CheckConstraint(condition=Q(closes_at__gt=models.F("opens_at")), name="assignment_closes_after_opening")
+            models.CheckConstraint(
+                condition=Q(closes_at__gt=models.F("opens_at")), name="assignment_closes_after_opening"
+            )
         ]
 
     def __str__(self) -> str:
@@ -173,7 +175,8 @@ class Attempt(models.Model):
                 name="one_attempt_per_assignment",
             ),
             models.CheckConstraint(
-                condition=Q(state="opened", submitted_at__isnull=True) | Q(state="submitted", submitted_at__isnull=False),
+                condition=Q(state="opened", submitted_at__isnull=True)
+                | Q(state="submitted", submitted_at__isnull=False),
                 name="submitted_means_dated",
             ),
         ]

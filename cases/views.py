@@ -1,0 +1,100 @@
+"""Bytes and geometry of volumes, for anybody signed in. Nothing here knows of findings or masks."""
+
+import logging
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.http import parse_etags
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cases import storage
+from cases.imaging import slices, window
+from cases.models import Volume
+
+logger = logging.getLogger(__name__)
+
+A_YEAR = "private, max-age=31536000, immutable"
+
+
+class DamagedSlice(APIException):
+    status_code = 503
+    default_code = "damaged"
+
+
+class VolumeManifest(APIView):
+    @extend_schema(
+        responses=inline_serializer(
+            "Manifest",
+            {
+                "id": serializers.IntegerField(),
+                "size": serializers.ListField(child=serializers.IntegerField(), help_text="[K, J, I]"),
+                "spacing_mm": serializers.ListField(child=serializers.FloatField(), help_text="[dk, dj, di]"),
+                "slices": serializers.CharField(help_text="URL template with {k}; 0 is the most inferior slice."),
+                "slice_filter": serializers.CharField(help_text="Undo this after Content-Encoding; see ?format=raw."),
+                "window_presets": serializers.ListField(child=serializers.DictField()),
+                "credit": serializers.CharField(),
+            },
+        )
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Geometry of a volume and where its slices are. Says nothing of findings or of the file's name."""
+        volume = get_object_or_404(Volume, pk=pk)
+        template = reverse("volume-slice", kwargs={"pk": volume.pk, "k": 0}).replace("/0/", "/{k}/")
+        return Response(
+            {
+                "id": volume.pk,
+                "size": list(volume.size),
+                "spacing_mm": list(volume.spacing_mm),
+                "slices": template,
+                "slice_filter": slices.FILTER,
+                "window_presets": [
+                    {"name": preset.name, "level": preset.level, "width": preset.width} for preset in window.PRESETS
+                ],
+                "credit": " ".join(part for part in (volume.credit, volume.licence) if part),
+            },
+            headers={"Cache-Control": "private, max-age=300"},
+        )
+
+
+class VolumeSlice(APIView):
+    @extend_schema(
+        parameters=[OpenApiParameter("format", str, description="raw: little-endian int16 HU, no filter.")],
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+    )
+    def get(self, request: Request, pk: int, k: int) -> HttpResponse:
+        """One axial slice: J*I little-endian int16 HU, row-major. Immutable."""
+        volume = get_object_or_404(Volume, pk=pk)
+        if k >= volume.size_k:
+            raise Http404
+        raw = request.query_params.get("format") == "raw"
+        etag = f'"{volume.slices_key.rsplit("/", 1)[-1]}-{k}{"-raw" if raw else ""}"'
+        if etag in parse_etags(request.headers.get("If-None-Match", "")):
+            return _immutable(HttpResponse(status=304), etag)
+        try:
+            stored = storage.read_slice(volume.slices_key, k)
+            body = slices.to_raw(stored, rows=volume.size_j, columns=volume.size_i) if raw else stored
+        except (OSError, slices.SliceError) as error:
+            logger.error("slice %d of volume %d cannot be read: %s", k, volume.pk, error)
+            raise DamagedSlice("This slice cannot be read; the rest of the scan is not affected.") from error
+        response = HttpResponse(body, content_type="application/octet-stream")
+        if not raw:
+            if "gzip" in request.headers.get("Accept-Encoding", ""):
+                response["Content-Encoding"] = "gzip"
+            else:
+                response.content = slices.gunzip(stored)
+        return _immutable(response, etag)
+
+
+def _immutable(response: HttpResponse, etag: str) -> HttpResponse:
+    response["ETag"] = etag
+    response["Cache-Control"] = A_YEAR
+    patch_vary_headers(response, ["Accept-Encoding", "Cookie", "Authorization"])
+    return response

@@ -1,0 +1,75 @@
+"""Who may see what, as querysets: pages and API filter by these first and by primary key second."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from cases.models import Finding, FindingQuerySet
+from quiz.models import Assignment, Attempt, AttemptQuerySet, CaseSet, Cohort, User
+
+View = Callable[..., HttpResponseBase]
+
+
+def faculty_required(view: View) -> View:
+    """Signed in and faculty; anonymous visitors are sent to sign in, trainees get 403."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not getattr(request.user, "is_faculty", False):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def findings_open_to(user: User) -> FindingQuerySet:
+    """Findings this person may be asked now.
+
+    What a teacher has assigned for later is held back from the members of that cohort until the assignment opens:
+    practice would otherwise show the truth beforehand.
+    """
+    findings = Finding.objects.usable()
+    if user.is_faculty:
+        return findings
+    later = Assignment.objects.filter(cohort__members=user, opens_at__gt=timezone.now())
+    return findings.exclude(pk__in=later.values("case_set__findings"))
+
+
+def attempts_of(user: User) -> AttemptQuerySet:
+    return Attempt.objects.filter(user=user)
+
+
+def assignments_of(user: User, now: datetime) -> QuerySet[Assignment]:
+    """Assignments of my cohorts that have opened, closed ones included."""
+    return Assignment.objects.filter(cohort__members=user, opens_at__lte=now).distinct()
+
+
+def cohorts_of(faculty: User) -> QuerySet[Cohort]:
+    return Cohort.objects.filter(faculty=faculty)
+
+
+def case_sets_of(faculty: User) -> QuerySet[CaseSet]:
+    return CaseSet.objects.filter(owner=faculty)
+
+
+def case_sets_open_to(user: User) -> QuerySet[CaseSet]:
+    """Case sets whose findings this person may list: their own, and those assigned to them that have opened."""
+    assigned = assignments_of(user, timezone.now()).values("case_set")
+    return CaseSet.objects.filter(Q(owner=user) | Q(pk__in=assigned))
+
+
+def assignments_taught_by(faculty: User) -> QuerySet[Assignment]:
+    return Assignment.objects.filter(cohort__faculty=faculty).distinct()
+
+
+def attempts_taught_by(faculty: User) -> AttemptQuerySet:
+    """Answers given within assignments to the cohorts this person teaches; practice stays private."""
+    return Attempt.objects.filter(assignment__in=assignments_taught_by(faculty))

@@ -1,0 +1,214 @@
+"""The HTTP API v1 (design section 5). Thin: each call finds the row among the caller's own, and asks a service."""
+
+from typing import cast
+
+from django.db.models import Count, Q
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.authtoken.views import ObtainAuthToken
+from rest_framework.exceptions import APIException, NotFound, ParseError, PermissionDenied, ValidationError
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cases.models import Category, FindingQuerySet
+from quiz import access, attempts, hints, progress
+from quiz.models import Attempt, User
+from quiz.parsers import LimitedJSONParser
+from quiz.serializers import (
+    AttemptSerializer,
+    CategorySerializer,
+    DetailSerializer,
+    DraftSerializer,
+    FindingSerializer,
+    HintSerializer,
+    OpenAttemptSerializer,
+    ProgressSerializer,
+    SavedSerializer,
+    SubmissionSerializer,
+    TruthSerializer,
+)
+
+
+class Conflict(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+def refusal(error: attempts.AttemptRefused) -> APIException:
+    """The HTTP answer to a refusal: 400 for what cannot be read, 403 for what is too early, else 409."""
+    if error.code in ("bad_mask", "bad_answer", "not_in_set"):
+        return ParseError(error.sentence)
+    if error.code == "not_submitted":
+        return PermissionDenied(error.sentence)
+    return Conflict(error.sentence)
+
+
+def _me(request: Request) -> User:
+    return cast(User, request.user)
+
+
+def _my_attempt(request: Request, pk: int) -> Attempt:
+    mine = access.attempts_of(_me(request)).select_related("finding__volume", "finding__category", "assignment")
+    return get_object_or_404(mine, pk=pk)
+
+
+class TokenView(ObtainAuthToken):
+    """Exchange a username and password for a token to send as `Authorization: Token ...`."""
+
+    throttle_scope = "token"
+    parser_classes = (LimitedJSONParser,)
+
+
+class CategoryList(APIView):
+    @extend_schema(operation_id="categories_list", responses=CategorySerializer(many=True))
+    def get(self, request: Request) -> Response:
+        mine = access.findings_open_to(_me(request)).values("pk")
+        rows = Category.objects.filter(annotated=True).annotate(
+            findings=Count("findings", filter=Q(findings__in=mine), distinct=True)
+        )
+        return Response(CategorySerializer(rows.order_by("code"), many=True).data)
+
+
+@extend_schema(
+    parameters=[
+        OpenApiParameter("category", str, description="Code such as 2d."),
+        OpenApiParameter("exhaustive", bool, description="Only findings of which every instance is annotated."),
+        OpenApiParameter("case_set", int, description="Only the findings of this case set."),
+    ]
+)
+class FindingList(ListAPIView):
+    serializer_class = FindingSerializer
+
+    def get_queryset(self) -> FindingQuerySet:
+        user = _me(self.request)
+        asked = self.request.query_params
+        findings = access.findings_open_to(user).order_by("pk")
+        if category := asked.get("category"):
+            findings = findings.filter(category_id=category)
+        if exhaustive := asked.get("exhaustive"):
+            if exhaustive.lower() not in ("true", "false", "1", "0"):
+                raise ValidationError({"exhaustive": "Use true or false."})
+            findings = findings.filter(exhaustive=exhaustive.lower() in ("true", "1"))
+        if case_set := asked.get("case_set"):
+            if not case_set.isdecimal():
+                raise ValidationError({"case_set": "Use the number of a case set."})
+            findings = findings.filter(
+                pk__in=access.case_sets_open_to(user).filter(pk=int(case_set)).values("findings")
+            )
+        return findings
+
+
+class AttemptOpen(APIView):
+    throttle_scope = "attempts"
+
+    @extend_schema(request=OpenAttemptSerializer, responses={200: AttemptSerializer, 409: DetailSerializer})
+    def post(self, request: Request) -> Response:
+        """Open an attempt, or get mine that is open."""
+        form = OpenAttemptSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        asked = form.validated_data
+        user = _me(request)
+        finding = get_object_or_404(access.findings_open_to(user), pk=asked["finding"])
+        assignment = None
+        if asked.get("assignment"):
+            assignment = get_object_or_404(access.assignments_of(user, timezone.now()), pk=asked["assignment"])
+        try:
+            attempt = attempts.open_attempt(user, finding, mode=asked.get("mode"), assignment=assignment)
+        except attempts.AttemptRefused as error:
+            raise refusal(error) from error
+        return Response(AttemptSerializer(attempt).data)
+
+
+class AttemptDetail(APIView):
+    @extend_schema(responses=AttemptSerializer)
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(AttemptSerializer(_my_attempt(request, pk)).data)
+
+
+class AttemptDraft(APIView):
+    throttle_scope = "draft"
+
+    @extend_schema(
+        request=DraftSerializer, responses={200: SavedSerializer, 400: DetailSerializer, 409: DetailSerializer}
+    )
+    def put(self, request: Request, pk: int) -> Response:
+        """Keep what is painted so far."""
+        attempt = _my_attempt(request, pk)
+        form = DraftSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            attempt = attempts.save_draft(attempt, form.validated_data["mask"])
+        except attempts.AttemptRefused as error:
+            raise refusal(error) from error
+        return Response({"saved_at": attempt.draft_saved_at})
+
+
+class AttemptHint(APIView):
+    throttle_scope = "hints"
+
+    @extend_schema(request=None, responses={200: HintSerializer, 409: DetailSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Take the next rung of the ladder."""
+        try:
+            hint = hints.take_hint(_my_attempt(request, pk))
+        except hints.HintRefused as error:
+            raise Conflict(error.sentence) from error
+        return Response(HintSerializer(hint).data)
+
+
+class AttemptSubmit(APIView):
+    throttle_scope = "submit"
+
+    @extend_schema(
+        request=SubmissionSerializer, responses={200: AttemptSerializer, 400: DetailSerializer, 409: DetailSerializer}
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Submit my answer; it is graded once."""
+        attempt = _my_attempt(request, pk)
+        form = SubmissionSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        answer = form.validated_data
+        try:
+            attempt = attempts.submit_attempt(
+                attempt,
+                payload=answer["mask"],
+                confidence=answer.get("confidence"),
+                absent=answer["absent"],
+                telemetry=answer.get("telemetry"),
+            )
+        except attempts.AttemptRefused as error:
+            raise refusal(error) from error
+        return Response(AttemptSerializer(attempt).data)
+
+
+class AttemptTruth(APIView):
+    @extend_schema(responses={200: TruthSerializer, 403: DetailSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        """The reference mask, after submission only."""
+        try:
+            truth = attempts.truth_of(_my_attempt(request, pk))
+        except attempts.AttemptRefused as error:
+            raise refusal(error) from error
+        return Response(truth, headers={"Cache-Control": "private, no-store"})
+
+
+class ProgressView(APIView):
+    @extend_schema(operation_id="progress_list", responses=ProgressSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(ProgressSerializer(progress.category_progress(_me(request)), many=True).data)
+
+
+class NothingHere(APIView):
+    """Every unknown address below /api/: JSON, not a page."""
+
+    permission_classes = ()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        raise NotFound("There is nothing at this address; see /api/v1/docs/.")
+
+    post = put = patch = delete = get

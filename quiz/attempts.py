@@ -1,0 +1,263 @@
+"""The attempt: opened, painted, submitted once, graded, and only then the truth."""
+
+import hashlib
+import json
+import logging
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from cases import storage
+from cases.imaging import masks
+from cases.models import Finding
+from quiz import access
+from quiz.models import Assignment, Attempt, Confidence, Mode, State, User
+from quiz.scoring import feedback as teacher
+from quiz.scoring import grade as scorer
+from quiz.scoring.where import Landmarks
+
+logger = logging.getLogger(__name__)
+
+MAX_TELEMETRY_BYTES = 200_000
+
+
+class AttemptRefused(Exception):
+    """Something about an attempt that may not be done. ``sentence`` is for the trainee, ``code`` for the caller."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+# -- opening ----------------------------------------------------------------------------------------------------------
+
+
+def open_attempt(
+    user: User, finding: Finding, *, mode: str | None = None, assignment: Assignment | None = None
+) -> Attempt:
+    """Open an attempt, or return the one already open.
+
+    A finding that waits in one of the trainee's open assignments is always answered there: practising it first would
+    show its truth. Raises AttemptRefused if the assignment is not open, lacks the finding, or has its answer already.
+    """
+    now = timezone.now()
+    if assignment is None:
+        assignment = _waiting_assignment(user, finding)
+    if assignment is None:
+        repeat = access.attempts_of(user).submitted().filter(finding=finding).exists()
+        return _get_or_create(user, finding, None, mode or Mode.SLICE, repeat=repeat)
+
+    if not assignment.case_set.items.filter(finding=finding).exists():
+        raise AttemptRefused("not_in_set", "This finding is not part of that assignment.")
+    mine = access.attempts_of(user).filter(finding=finding)
+    existing = mine.filter(assignment=assignment).first()
+    if existing is not None and existing.is_open:
+        return existing
+    if existing is not None:
+        raise AttemptRefused("answered", "You have already answered this finding in this assignment.")
+    if not assignment.is_open(now):
+        raise AttemptRefused("closed", _closed_sentence(assignment))
+    return _get_or_create(user, finding, assignment, assignment.case_set.mode, repeat=mine.submitted().exists())
+
+
+def _waiting_assignment(user: User, finding: Finding) -> Assignment | None:
+    now = timezone.now()
+    return (
+        access.assignments_of(user, now)
+        .filter(closes_at__gt=now, case_set__findings=finding)
+        .exclude(attempts__in=access.attempts_of(user).submitted().filter(finding=finding))
+        .select_related("case_set")
+        .order_by("closes_at")
+        .first()
+    )
+
+
+def _get_or_create(user: User, finding: Finding, assignment: Assignment | None, mode: str, *, repeat: bool) -> Attempt:
+    looked_up = {"user": user, "finding": finding, "assignment": assignment, "state": State.OPENED}
+    try:
+        with transaction.atomic():
+            attempt, _ = Attempt.objects.get_or_create(**looked_up, defaults={"mode": mode, "repeat": repeat})
+    except IntegrityError:  # two tabs at once: the other one made it
+        attempt = Attempt.objects.get(**looked_up)
+    return attempt
+
+
+# -- drafts -----------------------------------------------------------------------------------------------------------
+
+
+def save_draft(attempt: Attempt, payload: object) -> Attempt:
+    """Keep what is painted so far. Raises AttemptRefused after submission and for a mask that cannot be read."""
+    packed = masks.pack(_read_mask(attempt, payload))
+    saved = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(
+        draft=packed, draft_saved_at=timezone.now()
+    )
+    if not saved:
+        raise AttemptRefused("submitted", "This attempt has been submitted; what you paint now is not kept.")
+    attempt.refresh_from_db()
+    return attempt
+
+
+def _read_mask(attempt: Attempt, payload: object) -> masks.SparseMask:
+    try:
+        return masks.from_wire(payload, attempt.finding.volume.size)
+    except masks.MaskError as error:
+        raise AttemptRefused("bad_mask", str(error)) from error
+
+
+# -- submitting -------------------------------------------------------------------------------------------------------
+
+
+def submit_attempt(
+    attempt: Attempt, *, payload: object, confidence: int | None = None, absent: bool = False, telemetry: object = None
+) -> Attempt:
+    """Grade an answer, once. The same answer again returns the same result; another one is refused.
+
+    Raises AttemptRefused with a sentence; nothing is stored then, except that an answer which comes after closing time
+    is kept as the draft.
+    """
+    painted = _read_mask(attempt, payload)
+    _check_answer(painted, confidence=confidence, absent=absent, telemetry=telemetry)
+    digest = _answer_digest(painted, confidence=confidence, absent=absent)
+    if attempt.is_submitted:
+        return _same_answer(attempt, digest)
+    if attempt.assignment is not None and not attempt.assignment.is_open(timezone.now()):
+        save_draft(attempt, payload)
+        raise AttemptRefused("closed", f"{_closed_sentence(attempt.assignment)} Your paint is kept as a draft.")
+
+    # Graded before the transaction: SQLite has one writer, and it must not wait for arithmetic.
+    columns = _graded_columns(attempt.finding, painted, mode=attempt.mode, absent=absent)
+    claimed = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(
+        state=State.SUBMITTED,
+        submitted_at=timezone.now(),
+        painted=masks.pack(painted),
+        draft=None,
+        confidence=confidence,
+        absent=absent,
+        telemetry=telemetry,
+        answer_sha256=digest,
+        **columns,
+    )
+    attempt.refresh_from_db()
+    return attempt if claimed else _same_answer(attempt, digest)
+
+
+def _check_answer(painted: masks.SparseMask, *, confidence: int | None, absent: bool, telemetry: object) -> None:
+    if absent and not painted.is_empty:
+        raise AttemptRefused("bad_answer", "The answer is either paint or “not present”, not both; clear one of them.")
+    if painted.is_empty and not absent:
+        raise AttemptRefused(
+            "bad_answer", "Nothing is painted yet. Paint where the finding is, or answer “not present”."
+        )
+    if confidence is not None and confidence not in Confidence.values:
+        raise AttemptRefused("bad_answer", "Confidence is a number from 1 (guess) to 4 (sure).")
+    if telemetry is not None and len(json.dumps(telemetry)) > MAX_TELEMETRY_BYTES:
+        raise AttemptRefused("bad_answer", f"The telemetry is larger than {MAX_TELEMETRY_BYTES // 1000} kB.")
+
+
+def _answer_digest(painted: masks.SparseMask, *, confidence: int | None, absent: bool) -> str:
+    """What makes two answers the same: paint, confidence and "not present"; not the telemetry, which a retry changes."""
+    return hashlib.sha256(masks.wire_bytes(painted) + f"|{confidence}|{absent}".encode()).hexdigest()
+
+
+def _same_answer(attempt: Attempt, digest: str) -> Attempt:
+    if attempt.answer_sha256 != digest:
+        raise AttemptRefused("submitted", "You have already submitted another answer to this attempt; it stands.")
+    return attempt
+
+
+def _graded_columns(finding: Finding, painted: masks.SparseMask, *, mode: str, absent: bool) -> dict[str, Any]:
+    question = question_of(finding)
+    graded = scorer.grade(question, painted, mode=mode, absent=absent)
+    sentences = teacher.feedback(question, painted, graded)
+    return {
+        "verdict": graded.verdict,
+        "score": graded.score,
+        "score_low": graded.score_low,
+        "score_high": graded.score_high,
+        "judged_weight": graded.judged_weight,
+        "dice": graded.official.dice,
+        "hit": graded.official.hit,
+        "result": graded.as_result(feedback=sentences, truth_version=finding.truth_version),
+        "reveal": graded.as_reveal(),
+        "scorer_version": graded.scorer_version,
+        "truth_version": finding.truth_version,
+    }
+
+
+def question_of(finding: Finding) -> scorer.Question:
+    """What the scorer needs to know of a finding, read from the store."""
+    volume = finding.volume
+    others = [
+        scorer.OtherFinding(other.sentence, storage.load_truth(other.truth_key))
+        for other in Finding.objects.usable().filter(volume=volume).exclude(pk=finding.pk)
+    ]
+    landmarks = None
+    if volume.midline_i is not None and volume.lung_box is not None:
+        landmarks = Landmarks(midline_i=volume.midline_i, lung_k=tuple(volume.lung_box[0]))
+    return scorer.Question(
+        truth=storage.load_truth(finding.truth_key),
+        grid=volume.grid,
+        category=finding.category_id,
+        exhaustive=finding.exhaustive,
+        sentence=finding.sentence,
+        others=tuple(others),
+        landmarks=landmarks,
+    )
+
+
+def _closed_sentence(assignment: Assignment) -> str:
+    when = timezone.localtime(assignment.closes_at)
+    if not assignment.has_opened(timezone.now()):
+        when = timezone.localtime(assignment.opens_at)
+        return f"This assignment opens on {when:%A %d %B %Y at %H:%M} ({when.tzname()})."
+    return f"This assignment closed on {when:%A %d %B %Y at %H:%M} ({when.tzname()})."
+
+
+# -- after submission -------------------------------------------------------------------------------------------------
+
+
+def truth_of(attempt: Attempt) -> dict[str, Any]:
+    """The truth of a submitted attempt, in the wire form. Raises AttemptRefused before submission, for anyone."""
+    if not attempt.is_submitted:
+        raise AttemptRefused("not_submitted", "The reference mask is shown after you have submitted your answer.")
+    finding = attempt.finding
+    return {
+        "mask": masks.to_wire(storage.load_truth(finding.truth_key)),
+        "painted": masks.to_wire(attempt.painted_mask()),
+        "partial": not finding.exhaustive,
+        "largest_k": finding.largest_k,
+        "instances": (attempt.reveal or {}).get("instances", []),
+        "extras": (attempt.reveal or {}).get("extras", []),
+        "model": None,
+    }
+
+
+# -- what next --------------------------------------------------------------------------------------------------------
+
+
+def next_finding(user: User, *, category: str | None = None, assignment: Assignment | None = None) -> Finding | None:
+    """The next finding to be asked: the next of an assignment, or one not answered yet, else the one answered longest ago.
+
+    The order of practice is shuffled by a hash of the person and the finding, so that it says nothing about the truth.
+    """
+    mine = access.attempts_of(user)
+    if assignment is not None:
+        done = mine.submitted().filter(assignment=assignment).values("finding")
+        item = assignment.case_set.items.exclude(finding__in=done).select_related("finding__volume").first()
+        return item.finding if item else None
+    pool = access.findings_open_to(user)
+    if category:
+        pool = pool.filter(category_id=category)
+    answered = dict(mine.submitted().order_by("submitted_at").values_list("finding_id", "submitted_at"))
+    ids = list(pool.order_by("pk").values_list("pk", flat=True))
+    if not ids:
+        return None
+    fresh = [pk for pk in ids if pk not in answered]
+    chosen = (
+        min(fresh, key=lambda pk: hashlib.sha256(f"{user.pk}:{pk}".encode()).digest())
+        if fresh
+        else min(ids, key=lambda pk: answered[pk])
+    )
+    return Finding.objects.select_related("volume").get(pk=chosen)

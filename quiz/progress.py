@@ -1,0 +1,110 @@
+"""READS: how somebody stands, computed from the attempts each time; nothing is stored, so nothing can drift."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Avg, Count, F, Max, Q, Sum
+
+from cases.models import Category
+from quiz import access
+from quiz.learning.calibration import Calibration, calibration
+from quiz.learning.mastery import Mastery, Point, mastery
+from quiz.models import AttemptQuerySet, User
+
+TREND_LENGTH = 20
+"""Latest scores drawn in the picture of a category."""
+
+JUDGED = Q(score__isnull=False)
+
+
+@dataclass(frozen=True)
+class CategoryProgress:
+    """Means are None where nothing was judged. mean_grade is weighted by the share of each answer that was judged."""
+
+    code: str
+    name: str
+    focal: bool
+    attempts: int
+    hits: int
+    hit_rate: float | None
+    mean_grade: float | None
+    mean_dice: float | None
+    mastery: Mastery
+    trend: list[float]
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True)
+class Totals:
+    attempts: int
+    hits: int
+    hit_rate: float | None
+    mean_grade: float | None
+    mean_dice: float | None
+    last_at: datetime | None
+
+
+def category_progress(user: User) -> list[CategoryProgress]:
+    """One row per annotated category, untouched ones included, in the order of their codes."""
+    counted = access.attempts_of(user).counted()
+    rows = {row["finding__category"]: row for row in _aggregate(counted.values("finding__category"))}
+    points = _points(counted)
+    return [
+        _category_row(category, rows.get(category.code), points.get(category.code, []))
+        for category in Category.objects.filter(annotated=True).order_by("code")
+    ]
+
+
+def totals(user: User) -> Totals:
+    row = access.attempts_of(user).counted().aggregate(**_AGGREGATES, last_at=Max("submitted_at"))
+    return Totals(
+        attempts=row["n"],
+        hits=row["n_hits"],
+        hit_rate=_ratio(row["n_hits"], row["n"]),
+        mean_grade=_ratio(row["grade_sum"], row["weight_sum"]),
+        mean_dice=row["dice_mean"],
+        last_at=row["last_at"],
+    )
+
+
+_AGGREGATES = {
+    "n": Count("id"),
+    "n_hits": Count("id", filter=Q(hit=True)),
+    "grade_sum": Sum(F("score") * F("judged_weight"), filter=JUDGED),
+    "weight_sum": Sum("judged_weight", filter=JUDGED),
+    "dice_mean": Avg("dice"),
+}
+
+
+def _aggregate(grouped: AttemptQuerySet) -> AttemptQuerySet:
+    return grouped.annotate(**_AGGREGATES).order_by()
+
+
+def _points(counted: AttemptQuerySet) -> dict[str, list[Point]]:
+    columns = ("finding__category", "score", "hit", "hint_bits", "confidence", "submitted_at")
+    points: dict[str, list[Point]] = defaultdict(list)
+    for code, *values in counted.filter(JUDGED).order_by("submitted_at", "id").values_list(*columns):
+        points[code].append(Point(*values))
+    return points
+
+
+def _category_row(category: Category, row: dict | None, points: list[Point]) -> CategoryProgress:
+    attempts, hits = (row["n"], row["n_hits"]) if row else (0, 0)
+    return CategoryProgress(
+        code=category.code,
+        name=category.name,
+        focal=category.focal,
+        attempts=attempts,
+        hits=hits,
+        hit_rate=_ratio(hits, attempts),
+        mean_grade=_ratio(row["grade_sum"], row["weight_sum"]) if row else None,
+        mean_dice=row["dice_mean"] if row else None,
+        mastery=mastery(points),
+        trend=[point.score for point in points[-TREND_LENGTH:]],
+        calibration=calibration(points),
+    )
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None

@@ -1,0 +1,180 @@
+"""Shapes of the API. Explicit fields only: what is not named here does not leave the server."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from cases.models import Category, Finding
+from quiz.models import Attempt, HintTaken, Mode
+
+
+class DetailSerializer(serializers.Serializer):
+    detail = serializers.CharField()
+
+
+class CategorySerializer(serializers.ModelSerializer):
+    parent = serializers.CharField(source="parent_id", allow_null=True)
+    findings = serializers.IntegerField(help_text="Findings open to me.")
+
+    class Meta:
+        model = Category
+        fields = ["code", "name", "parent", "focal", "findings"]
+
+
+class FindingSerializer(serializers.ModelSerializer):
+    category = serializers.CharField(source="category_id")
+    volume = serializers.IntegerField(source="volume_id")
+
+    class Meta:
+        model = Finding
+        fields = ["id", "sentence", "category", "volume"]
+
+
+class AskedFindingSerializer(serializers.ModelSerializer):
+    category = serializers.CharField(source="category_id")
+
+    class Meta:
+        model = Finding
+        fields = ["id", "sentence", "category"]
+
+
+class HintSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = HintTaken
+        fields = ["rung", "kind", "text", "bits"]
+
+
+class MaskSerializer(serializers.Serializer):
+    """The wire form of a mask (design section 4)."""
+
+    size = serializers.ListField(child=serializers.IntegerField(), help_text="[K, J, I]")
+    runs = serializers.DictField(child=serializers.ListField(child=serializers.IntegerField()))
+
+
+class InstancesSerializer(serializers.Serializer):
+    tp = serializers.IntegerField()
+    fp = serializers.IntegerField()
+    fn = serializers.IntegerField()
+    precision = serializers.FloatField(allow_null=True)
+    recall = serializers.FloatField()
+    f1 = serializers.FloatField(allow_null=True)
+
+
+class OfficialSerializer(serializers.Serializer):
+    dice = serializers.FloatField()
+    hit = serializers.BooleanField()
+    instances = InstancesSerializer()
+
+
+class VolumeMlSerializer(serializers.Serializer):
+    painted = serializers.FloatField()
+    truth = serializers.FloatField()
+
+
+class ResultSerializer(serializers.Serializer):
+    score = serializers.FloatField(allow_null=True)
+    score_low = serializers.FloatField(allow_null=True)
+    score_high = serializers.FloatField(allow_null=True)
+    verdict = serializers.ChoiceField(choices=["found", "partly", "near", "missed", "not_judged"])
+    find = serializers.FloatField(allow_null=True)
+    extent = serializers.FloatField(allow_null=True)
+    restraint = serializers.FloatField(allow_null=True)
+    official = OfficialSerializer()
+    volume_ml = VolumeMlSerializer()
+    scorer_version = serializers.CharField()
+    truth_version = serializers.IntegerField()
+    feedback = serializers.ListField(child=serializers.CharField())
+
+
+class AttemptSerializer(serializers.ModelSerializer):
+    finding = AskedFindingSerializer()
+    volume = serializers.IntegerField(source="finding.volume_id")
+    hints = HintSerializer(many=True)
+    assignment = serializers.IntegerField(source="assignment_id", allow_null=True)
+    result = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Attempt
+        fields = [
+            "id", "finding", "volume", "mode", "state", "assignment", "hints", "hint_bits", "opened_at", "submitted_at",
+            "draft_saved_at", "repeat", "confidence", "absent", "result",
+        ]  # fmt: skip
+
+    @extend_schema_field(ResultSerializer(allow_null=True))
+    def get_result(self, attempt: Attempt) -> dict[str, Any] | None:
+        return attempt.result if attempt.is_submitted else None
+
+
+class OpenAttemptSerializer(serializers.Serializer):
+    finding = serializers.IntegerField(min_value=1)
+    mode = serializers.ChoiceField(choices=Mode.choices, required=False)
+    assignment = serializers.IntegerField(min_value=1, required=False, allow_null=True)
+
+
+class DraftSerializer(serializers.Serializer):
+    mask = serializers.JSONField(help_text='{"size": [K, J, I], "runs": {"<k>": [start, length, ...]}}')
+
+
+class SubmissionSerializer(DraftSerializer):
+    confidence = serializers.IntegerField(min_value=1, max_value=4, required=False, allow_null=True)
+    absent = serializers.BooleanField(required=False, default=False)
+    telemetry = serializers.JSONField(required=False, allow_null=True)
+
+
+class SavedSerializer(serializers.Serializer):
+    saved_at = serializers.DateTimeField()
+
+
+class TruthInstanceSerializer(serializers.Serializer):
+    value = serializers.IntegerField()
+    volume_ml = serializers.FloatField()
+    centroid = serializers.ListField(child=serializers.FloatField(), help_text="[k, j, i]")
+    largest_k = serializers.IntegerField()
+    outcome = serializers.ChoiceField(choices=["found", "near", "missed"])
+
+
+class TruthSerializer(serializers.Serializer):
+    mask = MaskSerializer()
+    painted = MaskSerializer()
+    partial = serializers.BooleanField(help_text="Not every instance is annotated: extra paint is not judged.")
+    largest_k = serializers.IntegerField()
+    instances = TruthInstanceSerializer(many=True)
+    extras = serializers.ListField(child=serializers.DictField())
+    model = MaskSerializer(allow_null=True)
+
+
+class CalibrationSerializer(serializers.Serializer):
+    answers = serializers.IntegerField()
+    stated = serializers.FloatField()
+    actual = serializers.FloatField()
+    brier = serializers.FloatField()
+
+
+class ProgressSerializer(serializers.Serializer):
+    category = serializers.CharField(source="code")
+    name = serializers.CharField()
+    attempts = serializers.IntegerField()
+    hits = serializers.IntegerField()
+    hit_rate = serializers.FloatField(allow_null=True)
+    mean_grade = serializers.FloatField(allow_null=True)
+    mean_dice = serializers.FloatField(allow_null=True)
+    mastery = serializers.ChoiceField(choices=["new", "learning", "mastered"])
+    trend = serializers.ListField(child=serializers.FloatField())
+    calibration = CalibrationSerializer(allow_null=True)
+
+
+class WindowPresetSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    level = serializers.IntegerField()
+    width = serializers.IntegerField()
+
+
+class ManifestSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    size = serializers.ListField(child=serializers.IntegerField())
+    spacing_mm = serializers.ListField(child=serializers.FloatField())
+    slices = serializers.CharField()
+    slice_filter = serializers.CharField()
+    window_presets = WindowPresetSerializer(many=True)
+    credit = serializers.CharField()
