@@ -11,6 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -64,7 +65,16 @@ class VolumeManifest(APIView):
         )
 
 
+class AnyAccept(DefaultContentNegotiation):
+    """Bytes are bytes, whatever the client says it accepts; errors stay JSON."""
+
+    def select_renderer(self, request: Request, renderers: list, format_suffix: str | None = None) -> tuple:
+        return renderers[0], renderers[0].media_type
+
+
 class VolumeSlice(APIView):
+    content_negotiation_class = AnyAccept
+
     @extend_schema(
         parameters=[OpenApiParameter("format", str, description="raw: little-endian int16 HU, no filter.")],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},

@@ -147,9 +147,7 @@ def _check_answer(painted: masks.SparseMask, *, confidence: int | None, absent: 
     if absent and not painted.is_empty:
         raise AttemptRefused("bad_answer", "The answer is either paint or “not present”, not both; clear one of them.")
     if painted.is_empty and not absent:
-        raise AttemptRefused(
-            "bad_answer", "Nothing is painted yet. Paint where the finding is, or answer “not present”."
-        )
+        raise AttemptRefused("bad_answer", "Nothing is painted yet. Paint where it is, or answer “not present”.")
     if confidence is not None and confidence not in Confidence.values:
         raise AttemptRefused("bad_answer", "Confidence is a number from 1 (guess) to 4 (sure).")
     if telemetry is not None and len(json.dumps(telemetry)) > MAX_TELEMETRY_BYTES:
@@ -157,7 +155,7 @@ def _check_answer(painted: masks.SparseMask, *, confidence: int | None, absent: 
 
 
 def _answer_digest(painted: masks.SparseMask, *, confidence: int | None, absent: bool) -> str:
-    """What makes two answers the same: paint, confidence and "not present"; not the telemetry, which a retry changes."""
+    """What makes two answers the same: paint, confidence, "not present"; not the telemetry, which a retry changes."""
     return hashlib.sha256(masks.wire_bytes(painted) + f"|{confidence}|{absent}".encode()).hexdigest()
 
 
@@ -238,7 +236,7 @@ def truth_of(attempt: Attempt) -> dict[str, Any]:
 
 
 def next_finding(user: User, *, category: str | None = None, assignment: Assignment | None = None) -> Finding | None:
-    """The next finding to be asked: the next of an assignment, or one not answered yet, else the one answered longest ago.
+    """The next finding to ask: the next of an assignment, else one not answered yet, else the one answered longest ago.
 
     The order of practice is shuffled by a hash of the person and the finding, so that it says nothing about the truth.
     """

@@ -89,7 +89,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
         "init_command": (
-            "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA journal_size_limit=27103364;PRAGMA cache_size=2000;"
+            "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"
+            "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=2000;"
         ),
     }
 else:
@@ -195,6 +196,8 @@ REST_FRAMEWORK = {
         "hints": "120/min",
         "draft": "240/min",
     },
+    # ?format= means the form of a slice here (design section 4), not a renderer.
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
 }

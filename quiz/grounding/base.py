@@ -1,4 +1,4 @@
-"""The port to grounding models: a CT and a sentence in, a mask with a probability out. Engines live beside this file."""
+"""The port to grounding models: a CT and sentences in, masks with a probability out. Engines live beside this file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ STATED = {1: 0.30, 2: 0.55, 3: 0.80, 4: 0.95}
 
 @dataclass(frozen=True)
 class Calibration:
-    """answers: how many stated a confidence. stated and actual: mean stated chance and share of hits. brier: 0 is best."""
+    """answers: how many stated a confidence. stated, actual: mean stated chance, share of hits. brier: 0 is best."""
 
     answers: int
     stated: float
