@@ -129,7 +129,9 @@ def from_wire(payload: object, size: Size) -> SparseMask:
     if not isinstance(given, list) or len(given) != 3 or not all(_is_whole(n) for n in given):
         raise MaskError('The mask\'s "size" must be three whole numbers [K, J, I].')
     if tuple(given) != tuple(size):
-        raise MaskError(f"The mask is {_by(given)} voxels, but this volume is {_by(size)}: it was painted on another one.")
+        raise MaskError(
+            f"The mask is {_by(given)} voxels, but this volume is {_by(size)}: it was painted on another one."
+        )
     runs = payload.get("runs")
     if not isinstance(runs, Mapping):
         raise MaskError('The mask\'s "runs" must be an object with one list per painted slice.')
@@ -244,4 +246,3 @@ def unpack(data: bytes) -> SparseMask:
 def wire_bytes(mask: SparseMask) -> bytes:
     """Canonical JSON of a mask: equal masks give equal bytes."""
     return json.dumps(to_wire(mask), separators=(",", ":"), sort_keys=True).encode()
-

@@ -1,0 +1,85 @@
+"""The ReXGroundingCT ontology: twelve parents; the fourteen sub-categories of lung and pleura carry masks."""
+
+PARENTS = {
+    "1": "Lung, airways and pleura: typically non-focal",
+    "2": "Lung, airways and pleura: typically focal",
+    "3": "Non-pulmonary lesions",
+    "4": "Bones",
+    "5": "Stones and calcifications",
+    "6": "Hollow viscera",
+    "7": "Skin and subcutaneous tissue",
+    "8": "Cardiovascular",
+    "9": "Body composition",
+    "10": "Diffuse or whole-organ findings",
+    "11": "Devices",
+    "12": "Other",
+}
+
+ANNOTATED = {
+    "1a": (
+        "Bronchial wall thickening",
+        "Airways whose walls are thicker than usual for their size: tram lines along the axis, rings across it, most "
+        "easily seen next to the artery that runs with them.",
+    ),
+    "1b": (
+        "Bronchiectasis",
+        "Airways wider than the artery beside them, or that do not taper, or can be followed to within a centimetre of "
+        "the pleura; cut across they look like a signet ring.",
+    ),
+    "1c": (
+        "Emphysema",
+        "Areas darker than normal lung with hardly any wall: small holes around the centre of the lobule "
+        "(centrilobular), along the pleura and fissures (paraseptal), or bullae.",
+    ),
+    "1d": (
+        "Septal thickening",
+        "Fine lines that outline the secondary lobules, at right angles to the pleura, or a net of them (reticulation); "
+        "follow them in the outer two centimetres of the lung.",
+    ),
+    "1e": (
+        "Micronodules",
+        "Many nodules of a few millimetres. Their pattern matters: centrilobular (spared rim under the pleura), "
+        "tree-in-bud (branching), or along lymphatics (fissures, pleura, bronchi).",
+    ),
+    "1f": (
+        "Other diffuse findings",
+        "Changes of density or structure over a wide area that fit none of the other patterns, such as mosaic "
+        "attenuation.",
+    ),
+    "2a": (
+        "Linear opacity",
+        "A line or band a few millimetres thick: subsegmental atelectasis, scar or fibrosis. It often reaches the "
+        "pleura and may pull on it.",
+    ),
+    "2b": (
+        "Consolidation or atelectasis",
+        "Lung dense enough to hide its vessels, with or without air in the bronchi; with loss of volume if the lung has "
+        "collapsed.",
+    ),
+    "2c": (
+        "Ground-glass opacity",
+        "Hazy increase of density in which vessels and airway walls can still be seen.",
+    ),
+    "2d": (
+        "Nodule or mass",
+        "A rounded opacity, a mass if over three centimetres. Scroll: a vessel goes on through the slices, a nodule "
+        "comes and goes.",
+    ),
+    "2e": (
+        "Pleural effusion or thickening",
+        "Fluid or thickened pleura outside the lung: a crescent in the lowest part of the chest, at the back when lying.",
+    ),
+    "2f": (
+        "Honeycombing",
+        "Stacked cysts with shared, well-defined walls under the pleura, most often at the bases.",
+    ),
+    "2g": (
+        "Pneumothorax",
+        "Air between chest wall and lung: black, without vessels, bounded by the thin line of the visceral pleura; look "
+        "at the front and at the apex when lying.",
+    ),
+    "2h": (
+        "Other focal findings",
+        "A circumscribed finding of lung or pleura that fits none of the other categories.",
+    ),
+}
