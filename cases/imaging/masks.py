@@ -207,7 +207,7 @@ def _from_slices(slices: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]],
     slices = [entry for entry in slices if len(entry[1])]
     if not slices:
         return empty(size)
-    _, rows, row = size
+    _, _, row = size
     j0 = min(int(starts[0]) // row for _, starts, _ in slices)
     j1 = max(int(starts[-1] + lengths[-1] - 1) // row for _, starts, lengths in slices) + 1
     k0, k1 = slices[0][0], slices[-1][0] + 1

@@ -1,0 +1,42 @@
+"""Words for places: sides, and directions in millimetres."""
+
+import re
+from dataclasses import dataclass
+
+from cases.imaging.geometry import Grid
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """midline_i: column between the lungs. lung_k: first slice of the lungs and the one after their last."""
+
+    midline_i: float
+    lung_k: tuple[int, int]
+
+
+def side_of_sentence(sentence: str) -> str:
+    """ "right" or "left" if the sentence names exactly one side, else empty."""
+    named = set(re.findall(r"\b(right|left)\b", sentence.lower()))
+    if re.search(r"\b(both|bilateral(ly)?)\b", sentence.lower()) or len(named) != 1:
+        return ""
+    return named.pop()
+
+
+def side_of_point(i: float, landmarks: Landmarks | None) -> str:
+    """Side of a column; empty without landmarks."""
+    if landmarks is None:
+        return ""
+    return "left" if i > landmarks.midline_i else "right"
+
+
+def offset_words(start: tuple[float, ...], end: tuple[float, ...], grid: Grid) -> str:
+    """The way from one voxel (k, j, i) to another in words: "18 mm higher and 6 mm further to the patient's left"."""
+    dk, dj, di = ((e - s) * mm for s, e, mm in zip(start, end, grid.spacing_mm, strict=True))
+    steps = [
+        (abs(dk), "higher" if dk > 0 else "lower"),
+        (abs(dj), "further back" if dj > 0 else "further forward"),
+        (abs(di), "further to the patient's left" if di > 0 else "further to the patient's right"),
+    ]
+    steps.sort(key=lambda step: -step[0])
+    said = [f"{mm:.0f} mm {word}" for mm, word in steps if mm >= 3.0 and mm >= 0.25 * steps[0][0]]
+    return " and ".join(said[:2]) or "a few millimetres away"
