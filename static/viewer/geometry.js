@@ -1,0 +1,62 @@
+// Planes of a volume and the way between screen and voxels. House order: array[k, j, i] in LPS (k up, j back, i left).
+// Pure: draws nothing, keeps nothing.
+
+/** A plane of view: what its rows, columns and depth are, in voxels and millimetres. */
+export function planeOf(view, size, spacing) {
+  const [K, J, I] = size;
+  const [dk, dj, di] = spacing;
+  if (view === "coronal") {
+    return {
+      view, rows: K, cols: I, depth: J, rowMm: dk, colMm: di, axis: "j",
+      letters: { top: "S", bottom: "I", left: "R", right: "L" },
+      voxel: (row, col, slice) => ({ k: K - 1 - row, j: slice, i: col }),
+      place: ({ k, j, i }) => ({ row: K - 1 - k, col: i, slice: j }),
+    };
+  }
+  if (view === "sagittal") {
+    return {
+      view, rows: K, cols: J, depth: I, rowMm: dk, colMm: dj, axis: "i",
+      letters: { top: "S", bottom: "I", left: "A", right: "P" },
+      voxel: (row, col, slice) => ({ k: K - 1 - row, j: col, i: slice }),
+      place: ({ k, j, i }) => ({ row: K - 1 - k, col: j, slice: i }),
+    };
+  }
+  return {
+    view: "axial", rows: J, cols: I, depth: K, rowMm: dj, colMm: di, axis: "k",
+    letters: { top: "A", bottom: "P", left: "R", right: "L" },
+    voxel: (row, col, slice) => ({ k: slice, j: row, i: col }),
+    place: ({ k, j, i }) => ({ row: j, col: i, slice: k }),
+  };
+}
+
+/** Where the plane lies on a screen of width x height CSS pixels. camera: {zoom, panX, panY}, pan in CSS pixels. */
+export function frameOf(plane, width, height, camera) {
+  const fit = Math.min(width / (plane.cols * plane.colMm), height / (plane.rows * plane.rowMm));
+  const scale = fit * camera.zoom; // CSS pixels per millimetre
+  const pxPerCol = plane.colMm * scale;
+  const pxPerRow = plane.rowMm * scale;
+  return {
+    scale, pxPerCol, pxPerRow,
+    left: width / 2 + camera.panX - (plane.cols * pxPerCol) / 2,
+    top: height / 2 + camera.panY - (plane.rows * pxPerRow) / 2,
+  };
+}
+
+/** Screen position to (row, col) with fractions: 0.5 is the centre of the first pixel. */
+export function cellAt(frame, x, y) {
+  return { row: (y - frame.top) / frame.pxPerRow, col: (x - frame.left) / frame.pxPerCol };
+}
+
+/** Screen position of the centre of pixel (row, col). */
+export function screenAt(frame, row, col) {
+  return { x: frame.left + (col + 0.5) * frame.pxPerCol, y: frame.top + (row + 0.5) * frame.pxPerRow };
+}
+
+/** A camera zoomed by a factor with the screen position (x, y) held still. */
+export function zoomAt(camera, factor, x, y, width, height) {
+  const zoom = Math.min(16, Math.max(0.5, camera.zoom * factor));
+  const real = zoom / camera.zoom;
+  const fromX = x - width / 2 - camera.panX;
+  const fromY = y - height / 2 - camera.panY;
+  return { zoom, panX: camera.panX + fromX * (1 - real), panY: camera.panY + fromY * (1 - real) };
+}
