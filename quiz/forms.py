@@ -1,0 +1,74 @@
+"""What people send from pages, checked before a service sees it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from cases.models import Category
+from quiz import access
+from quiz.models import CaseSet, Cohort, Confidence, User
+
+
+class SubmissionForm(forms.Form):
+    """An answer from the reading room. The mask itself is checked by the service, against the volume."""
+
+    mask = forms.CharField(
+        max_length=8_000_000,
+        error_messages={"required": "The page sent no mask; reload it, your draft is kept."},
+    )
+    confidence = forms.TypedChoiceField(choices=Confidence.choices, coerce=int, empty_value=None, required=False)
+    absent = forms.BooleanField(required=False)
+
+    def clean_mask(self) -> Any:
+        try:
+            return json.loads(self.cleaned_data["mask"])
+        except (ValueError, RecursionError) as error:
+            raise forms.ValidationError("The mask is not JSON; reload the page, your draft is kept.") from error
+
+
+class FindingSearchForm(forms.Form):
+    category = forms.ChoiceField(required=False)
+    words = forms.CharField(required=False, max_length=200, label="Words in the sentence")
+    smallest_mm = forms.FloatField(required=False, min_value=0, label="Size from (mm)")
+    largest_mm = forms.FloatField(required=False, min_value=0, label="to (mm)")
+    exhaustive = forms.BooleanField(required=False, label="Only fully annotated scans")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        annotated = Category.objects.filter(annotated=True).values_list("code", "name")
+        choices = [("", "All categories"), *((code, f"{code} {name}") for code, name in annotated)]
+        self.fields["category"].choices = choices  # type: ignore[attr-defined]
+
+    def asked(self) -> dict[str, Any]:
+        """Arguments of the search; what was not filled in, or not well, does not narrow it."""
+        self.is_valid()
+        given = {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
+        given["exhaustive"] = True if given.get("exhaustive") else None
+        return given
+
+
+class CaseSetForm(forms.ModelForm):
+    class Meta:
+        model = CaseSet
+        fields = ["name", "description", "mode"]
+        widgets = {"description": forms.Textarea(attrs={"rows": 2})}
+
+
+def _local(moment: Any) -> str:
+    return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M")
+
+
+class AssignmentForm(forms.Form):
+    cohort = forms.ModelChoiceField(queryset=Cohort.objects.none())
+    opens_at = forms.DateTimeField(label="Opens", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    closes_at = forms.DateTimeField(label="Closes", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+
+    def __init__(self, *args: Any, faculty: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["cohort"].queryset = access.cohorts_of(faculty)  # type: ignore[attr-defined]
+        now = timezone.now()
+        self.fields["opens_at"].initial = _local(now)
+        self.fields["closes_at"].initial = _local(now + timedelta(days=14))
