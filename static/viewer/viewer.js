@@ -81,7 +81,7 @@ export class CtViewer extends HTMLElement {
   }
 
   #restore() {
-    const script = this.querySelector("script[data-draft]");
+    const script = this.querySelector('script[type="application/json"]');
     let draft = script ? JSON.parse(script.textContent) : null;
     if (this.hasAttribute("draft") && this.editable) {
       const tell = (state, sentence) => {
