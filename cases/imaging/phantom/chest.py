@@ -198,8 +198,10 @@ def _mediastinum(body: Body, hu: Array, lung: Mask, x: Array, y: Array, z: Array
     chambers = _heart(body, x * 1.0, y, z, -16.0)
     hu[chambers] = BLOOD
     hu[((x + 12) ** 2 + (y + 22) ** 2 < 17**2) & (z > 0.42 * h) & (z < 0.66 * h)] = BLOOD + 20
-    arch = (np.hypot((x - 4) * 0.55, (y - 14)) - 36) ** 2 * 0.55 + (z - 0.66 * h) ** 2 < 13.5**2
-    hu[arch & (x > -26) & (x < 34)] = BLOOD + 20
+    # The arch runs from the ascending aorta, in front on the right, to the descending one, behind on the left.
+    t = np.clip(((x + 12) * 34 + (y + 22) * 72) / (34**2 + 72**2), 0, 1)
+    off = (x + 12 - 34 * t) ** 2 + (y + 22 - 72 * t) ** 2 + (z - 0.66 * h) ** 2
+    hu[off < 13.5**2] = BLOOD + 20
     hu[((x - 22) ** 2 + (y - 50) ** 2 < 12.5**2) & (z < 0.67 * h)] = BLOOD + 20
     hu[((x + 26) ** 2 + (y + 16) ** 2 < 9**2) & (z > 0.4 * h) & (z < 0.92 * h)] = BLOOD
     trunk = ((x - 14) ** 2 / 1.3 + (y + 30) ** 2 < 14**2) & (z > 0.44 * h) & (z < 0.54 * h)
@@ -321,10 +323,10 @@ def _branch(
     at = start
     for step in np.arange(0, length, max(0.8, radius * 0.5)):
         at = start + direction * step + bend * step**2 / length * 0.5
-        if not stamp(chest, at, radius * (1 - 0.2 * step / length), VESSEL, only=chest.lung):
-            if depth > 1:
-                return
-    if radius < 0.75 or depth > 8:
+        drawn = stamp(chest, at, radius * (1 - 0.2 * step / length), VESSEL, only=chest.lung)
+        if not drawn and depth > 1:
+            return
+    if radius < 0.55 or depth > 10:
         return
     for spread, share in ((rng.uniform(0.3, 0.6), 0.84), (rng.uniform(0.45, 0.9), 0.68)):
         turn = rng.normal(0, 1, 3)
