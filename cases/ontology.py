@@ -1,5 +1,7 @@
 """The ReXGroundingCT ontology: twelve parents; the fourteen sub-categories of lung and pleura carry masks."""
 
+from typing import Any
+
 PARENTS = {
     "1": "Lung, airways and pleura: typically non-focal",
     "2": "Lung, airways and pleura: typically focal",
@@ -83,3 +85,18 @@ ANNOTATED = {
         "A circumscribed finding of lung or pleura that fits none of the other categories.",
     ),
 }
+
+
+def put_categories(model: Any) -> None:
+    """Write every category to its table; safe to repeat. ``model``: Category, or its state in a migration."""
+    for code, name in PARENTS.items():
+        model.objects.update_or_create(code=code, defaults={"name": name, "focal": code != "1"})
+    for code, (name, definition) in ANNOTATED.items():
+        known = {
+            "name": name,
+            "definition": definition,
+            "parent_id": code[0],
+            "focal": code[0] == "2",
+            "annotated": True,
+        }
+        model.objects.update_or_create(code=code, defaults=known)

@@ -198,6 +198,7 @@ class _unpacked:
             raise NiftiError(f"{self.path.name} cannot be opened: {error.strerror or error}.") from error
         if start == b"\x1f\x8b":
             return gzip.GzipFile(fileobj=self.file)
+        self.file.close()
         if start in (b"ve", b"# ") or len(start) < 2:
             raise NiftiError(f"{self.path.name} is a pointer, not the file itself; download it again with its content.")
         raise NiftiError(f"{self.path.name} is not a gzip file; the download may have been cut or replaced.")

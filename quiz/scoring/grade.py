@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
 from cases.imaging.geometry import Grid
 from cases.imaging.masks import Box, SparseMask, union_box
 from quiz.scoring import blocks
+from quiz.scoring.components import label
 from quiz.scoring.nearness import Points, distances_mm, points, share_within
 from quiz.scoring.official import Official, official
 from quiz.scoring.where import Landmarks, side_of_point, side_of_sentence
@@ -284,7 +284,7 @@ def _teaching_values(truth: SparseMask) -> list[int]:
 
 
 def _components(paint: NDArray[np.bool_]) -> list[Points]:
-    labels, count = cc3d.connected_components(paint, connectivity=26, return_N=True)
+    labels, count = label(paint, connectivity=26)
     where = points(paint)
     numbers = labels[tuple(where.kji.T)]
     order = np.argsort(numbers, kind="stable")

@@ -7,11 +7,11 @@ those under 10 voxels dropped, the 50 largest kept; greedy one-to-one matching b
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 
 from cases.imaging.masks import SparseMask, union_box
+from quiz.scoring.components import label
 from quiz.scoring.overlap import HIT_DICE, dice
 
 CONNECTIVITY = 18
@@ -69,13 +69,13 @@ def official(truth: SparseMask, painted: SparseMask) -> Official:
 
 def painted_instances(paint: NDArray[np.bool_]) -> NDArray[Any]:
     """Numbered components of paint, the small dropped and only the largest kept; 0 elsewhere."""
-    labels, count = cc3d.connected_components(paint, connectivity=CONNECTIVITY, return_N=True)
+    labels, count = label(paint, connectivity=CONNECTIVITY)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
-    kept = [label for label in np.argsort(-sizes, kind="stable") if sizes[label] >= MIN_COMPONENT_VOXELS]
+    kept = [n for n in np.argsort(-sizes, kind="stable") if sizes[n] >= MIN_COMPONENT_VOXELS]
     numbers = np.zeros(count + 1, dtype=labels.dtype)
-    for number, label in enumerate(kept[:MAX_COMPONENTS], start=1):
-        numbers[label] = number
+    for number, kept_label in enumerate(kept[:MAX_COMPONENTS], start=1):
+        numbers[kept_label] = number
     renumbered: NDArray[Any] = numbers[labels]
     return renumbered
 

@@ -1,0 +1,132 @@
+import json
+
+import numpy as np
+import pytest
+from django.test import Client
+
+from cases import storage
+from cases.imaging import slices
+from cases.imaging.phantom.cases import tiny
+from tests.conftest import PASSWORD
+
+
+@pytest.fixture
+def call(trainee, library):
+    """Call the API as a script does: by token."""
+    client = Client()
+    answer = client.post(
+        "/api/v1/token/", json.dumps({"username": "trainee", "password": PASSWORD}), "application/json"
+    )
+    token = f"Token {answer.json()['token']}"
+
+    def send(method, address, body=None):
+        data = body if isinstance(body, str) else json.dumps(body)
+        kwargs = {} if body is None else {"data": data, "content_type": "application/json"}
+        return getattr(client, method)(f"/api/v1/{address}", HTTP_AUTHORIZATION=token, **kwargs)
+
+    return send
+
+
+@pytest.fixture
+def attempt(call, finding):
+    return call("post", "attempts/", {"finding": finding.pk, "mode": "slice"}).json()
+
+
+def test_the_whole_loop(call, attempt, finding, paint):
+    assert attempt["state"] == "opened"
+    assert attempt["result"] is None
+    address = f"attempts/{attempt['id']}/"
+    assert call("get", address + "truth/").status_code == 403
+    assert call("put", address + "draft/", {"mask": paint(6, 22, 35)}).status_code == 200
+    assert call("post", address + "hints/").json()["rung"] == 1
+    body = {"mask": paint(6, 22, 35), "confidence": 3}
+    result = call("post", address + "submit/", body).json()["result"]
+    assert result["verdict"] == "found"
+    assert call("post", address + "submit/", body).json()["result"] == result
+    assert call("post", address + "submit/", {"mask": paint(6, 22, 34)}).status_code == 409
+    assert call("put", address + "draft/", {"mask": paint(6, 22, 35)}).status_code == 409
+    truth = call("get", address + "truth/").json()
+    assert truth["largest_k"] == 6
+    assert truth["painted"] == paint(6, 22, 35)
+    assert [one["outcome"] for one in truth["instances"]] == ["found"]
+    progress = {row["category"]: row for row in call("get", "progress/").json()}
+    assert progress["2d"]["attempts"] == 1
+    assert progress["2e"]["attempts"] == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "not json",
+        "[" * 100_000,
+        {},
+        {"mask": None},
+        {"mask": {"size": [24, 40, 49], "runs": {}}},
+        {"mask": {"size": [24, 40, 48], "runs": {"24": [0, 1]}}},
+        {"mask": {"size": [24, 40, 48], "runs": {"0": [1919, 2]}}},
+        {"mask": {"size": [24, 40, 48], "runs": {}}},
+        {"mask": {"size": [24, 40, 48], "runs": {"0": [0, 1]}}, "confidence": 5},
+        {"mask": {"size": [24, 40, 48], "runs": {"0": [0, 1]}}, "absent": True},
+        "9" * (8 * 1024 * 1024 + 1),
+    ],
+    ids=["text", "deep", "none", "null", "volume", "slice", "run", "empty", "confidence", "both", "large"],
+)
+def test_bad_answers_get_400_and_a_sentence(call, attempt, body):
+    response = call("post", f"attempts/{attempt['id']}/submit/", body)
+    assert response.status_code == 400
+    assert response.json()
+    assert call("get", f"attempts/{attempt['id']}/").json()["state"] == "opened"
+
+
+def test_slices_are_the_house_array(call, volume):
+    expected = tiny("valid_9201_a_1", "val", 0).voxels
+    for k in (0, 7, 23):
+        raw = call("get", f"volumes/{volume.pk}/slices/{k}/?format=raw")
+        assert raw["Content-Type"] == "application/octet-stream"
+        assert (np.frombuffer(raw.content, "<i2").reshape(40, 48) == expected[k]).all()
+        plain = call("get", f"volumes/{volume.pk}/slices/{k}/")  # no Accept-Encoding: sent unpacked
+        assert plain.content == slices.gunzip(storage.read_slice(volume.slices_key, k))
+    assert call("get", f"volumes/{volume.pk}/slices/24/").status_code == 404
+
+
+def test_slices_are_not_sent_twice(trainee, volume, as_user):
+    client = as_user(trainee)
+    first = client.get(f"/api/v1/volumes/{volume.pk}/slices/3/", HTTP_ACCEPT_ENCODING="gzip")
+    assert first["Content-Encoding"] == "gzip"
+    assert "immutable" in first["Cache-Control"]
+    assert "private" in first["Cache-Control"]
+    again = client.get(f"/api/v1/volumes/{volume.pk}/slices/3/", HTTP_IF_NONE_MATCH=first["ETag"])
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize("damage", ["missing", "corrupt"])
+def test_a_damaged_slice_is_said_and_the_rest_works(call, volume, store, damage, caplog):
+    path = store / volume.slices_key / "0005.gz"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"\x1f\x8bnonsense")
+    response = call("get", f"volumes/{volume.pk}/slices/5/?format=raw")
+    assert response.status_code == 503
+    assert "cannot be read" in response.json()["detail"]
+    assert f"slice 5 of volume {volume.pk}" in caplog.text
+    assert call("get", f"volumes/{volume.pk}/slices/6/?format=raw").status_code == 200
+
+
+def test_findings_can_be_filtered_and_say_nothing_of_the_mask(call, library):
+    rows = call("get", "findings/?category=2e").json()["results"]
+    assert [set(row) for row in rows] == [{"id", "sentence", "category", "volume"}]
+    assert len(call("get", "findings/?exhaustive=true").json()["results"]) == 4
+    assert call("get", "findings/?exhaustive=maybe").status_code == 400
+
+
+def test_unknown_addresses_answer_in_json(call):
+    assert call("get", "nowhere/").status_code == 404
+    assert "detail" in call("get", "nowhere/").json()
+
+
+def test_csrf_is_asked_of_sessions(trainee, finding):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(trainee)
+    body = json.dumps({"finding": finding.pk})
+    assert client.post("/api/v1/attempts/", body, "application/json").status_code == 403

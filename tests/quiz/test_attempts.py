@@ -1,0 +1,154 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from cases.imaging import masks
+from quiz import attempts, hints, progress
+from quiz.models import Attempt, State
+
+NODULE = (6, 22, 35)  # k, j, i of the left lower nodule of the tiny chest
+
+
+def submit(attempt, mask, **more):
+    return attempts.submit_attempt(attempt, payload=mask, **more)
+
+
+def test_opening_twice_gives_the_same_attempt(trainee, finding):
+    assert attempts.open_attempt(trainee, finding) == attempts.open_attempt(trainee, finding)
+
+
+def test_painting_the_nodule_is_found(trainee, finding, paint):
+    done = submit(attempts.open_attempt(trainee, finding), paint(*NODULE), confidence=4)
+    assert done.state == State.SUBMITTED
+    assert done.verdict == "found"
+    assert done.hit is True
+    assert done.result["scorer_version"] == done.scorer_version
+    assert done.truth_version == finding.truth_version
+    assert "You found it." in done.result["feedback"]
+
+
+def test_painting_the_other_side_is_missed(trainee, finding, paint):
+    done = submit(attempts.open_attempt(trainee, finding), paint(6, 22, 12))
+    assert (done.verdict, done.score) == ("missed", 0)
+
+
+def test_the_same_answer_again_is_the_same_result_and_another_is_refused(trainee, finding, paint):
+    attempt = attempts.open_attempt(trainee, finding)
+    first = submit(attempt, paint(*NODULE))
+    assert submit(Attempt.objects.get(pk=attempt.pk), paint(*NODULE)).result == first.result
+    with pytest.raises(attempts.AttemptRefused, match="already submitted another"):
+        submit(Attempt.objects.get(pk=attempt.pk), paint(6, 22, 33))
+
+
+def test_a_lost_race_returns_what_won(trainee, finding, paint):
+    attempt = attempts.open_attempt(trainee, finding)
+    stale = Attempt.objects.get(pk=attempt.pk)
+    first = submit(attempt, paint(*NODULE))
+    assert submit(stale, paint(*NODULE)).submitted_at == first.submitted_at
+
+
+def test_nothing_painted_is_refused_but_absent_is_an_answer(trainee, finding):
+    attempt = attempts.open_attempt(trainee, finding)
+    empty = {"size": [24, 40, 48], "runs": {}}
+    with pytest.raises(attempts.AttemptRefused, match="Nothing is painted"):
+        submit(attempt, empty)
+    assert submit(attempt, empty, absent=True).verdict == "missed"
+
+
+def test_after_closing_the_answer_is_refused_and_kept_as_the_draft(trainee, assignment, library, paint):
+    attempt = attempts.open_attempt(trainee, library[0], assignment=assignment)
+    assignment.closes_at = timezone.now() - timedelta(seconds=1)
+    assignment.save()
+    attempt.refresh_from_db()
+    with pytest.raises(attempts.AttemptRefused, match="closed on"):
+        submit(attempt, paint(*NODULE))
+    attempt.refresh_from_db()
+    assert attempt.is_open
+    assert attempt.draft_mask().voxels() == 25  # 5 rows of 5
+
+
+def test_an_assigned_finding_is_answered_in_its_assignment(trainee, assignment, library):
+    assert attempts.open_attempt(trainee, library[0]).assignment == assignment
+
+
+def test_a_finding_assigned_for_later_is_held_back(trainee, assignment, library):
+    from quiz import access
+
+    assignment.opens_at = timezone.now() + timedelta(hours=1)
+    assignment.save()
+    assert library[0] not in access.findings_open_to(trainee)
+    assert library[2] in access.findings_open_to(trainee)
+
+
+def test_a_second_try_does_not_count(trainee, finding, paint):
+    submit(attempts.open_attempt(trainee, finding), paint(6, 22, 12))
+    again = attempts.open_attempt(trainee, finding)
+    assert again.repeat
+    submit(again, paint(*NODULE))
+    row = next(row for row in progress.category_progress(trainee) if row.code == "2d")
+    assert (row.attempts, row.hits) == (1, 0)
+
+
+def test_progress_by_hand(trainee, library, paint, django_assert_num_queries):
+    hit = submit(attempts.open_attempt(trainee, library[0]), paint(*NODULE))
+    submit(attempts.open_attempt(trainee, library[1]), paint(2, 5, 5))
+    with django_assert_num_queries(3):  # categories, the aggregate, the points of the trend
+        rows = progress.category_progress(trainee)
+    row = next(row for row in rows if row.code == "2d")
+    assert (row.attempts, row.hits, row.hit_rate) == (2, 1, 0.5)
+    assert row.mean_grade == pytest.approx((hit.score + 0) / 2)
+    assert row.trend == [hit.score, 0]
+
+
+def test_the_truth_is_refused_before_submission(trainee, finding):
+    with pytest.raises(attempts.AttemptRefused):
+        attempts.truth_of(attempts.open_attempt(trainee, finding))
+
+
+def test_hints_come_one_by_one_and_are_recorded(trainee, finding):
+    attempt = attempts.open_attempt(trainee, finding)
+    before = [(rung.bits, rung.text) for rung in hints.ladder(attempt)]
+    taken = [hints.take_hint(attempt) for _ in range(3)]
+    assert [hint.rung for hint in taken] == [1, 2, 3]
+    assert taken[1].text == "Look in the left hemithorax, in the lower zone."
+    # The sentence says "left" itself, so only the zone was given away: log2(3) = 1.58 bits.
+    assert taken[1].bits == 1.58
+    with pytest.raises(hints.HintRefused):
+        hints.take_hint(attempt)
+    attempt.refresh_from_db()
+    assert attempt.hint_bits == pytest.approx(sum(hint.bits for hint in taken))
+    assert all(text == "" for _, text in before)
+
+
+def test_the_slice_range_holds_the_finding(trainee, library):
+    for finding in library:
+        text = hints._slices(finding).text
+        first, last = [int(word) for word in text.split() if word.isdecimal()][:2]
+        (k0, k1), _, _ = finding.box
+        # Slice numbers count from the head: number = 24 - k.
+        assert first <= 24 - (k1 - 1)
+        assert last >= 24 - k0
+
+
+def test_prices_before_taking_say_nothing_of_the_truth(trainee, library):
+    ladders = [[rung.bits for rung in hints.ladder(attempts.open_attempt(trainee, one))] for one in library]
+    assert all(ladder == ladders[0] for ladder in ladders)
+
+
+def test_the_next_finding_is_one_not_answered(trainee, library, paint):
+    seen = set()
+    for _ in library:
+        finding = attempts.next_finding(trainee)
+        seen.add(finding.pk)
+        submit(attempts.open_attempt(trainee, finding), paint(*NODULE))
+    assert len(seen) == len(library)
+
+
+def test_drafts_survive_and_end_with_submission(trainee, finding, paint):
+    attempt = attempts.open_attempt(trainee, finding)
+    attempts.save_draft(attempt, paint(*NODULE))
+    assert masks.to_wire(Attempt.objects.get(pk=attempt.pk).draft_mask()) == paint(*NODULE)
+    submit(attempt, paint(*NODULE))
+    with pytest.raises(attempts.AttemptRefused, match="has been submitted"):
+        attempts.save_draft(attempt, paint(*NODULE))
