@@ -84,7 +84,8 @@ def store_volume(entry: Entry, ct_path: Path, mask_path: Path, *, mark: str, cre
         sha256 = hashlib.sha256(packed).hexdigest()
         truth_key = storage.truth_key(entry.stem, sentence.channel, sha256)
         storage.save_truth(truth_key, packed)
-        whole, *instances = measure.measure(mask, ct.voxels, ct.grid, lungs) or [None]
+        measured = measure.measure(mask, ct.voxels, ct.grid, lungs)
+        whole, instances = (measured[0], measured[1:]) if measured else (None, [])
         findings.append(
             StoredFinding(sentence.channel, sentence.text, sentence.category, truth_key, sha256, whole, instances)
         )

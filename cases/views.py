@@ -1,6 +1,7 @@
 """Bytes and geometry of volumes, for anybody signed in. Nothing here knows of findings or masks."""
 
 import logging
+from collections.abc import Iterable
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -68,8 +69,9 @@ class VolumeManifest(APIView):
 class AnyAccept(DefaultContentNegotiation):
     """Bytes are bytes, whatever the client says it accepts; errors stay JSON."""
 
-    def select_renderer(self, request: Request, renderers: list, format_suffix: str | None = None) -> tuple:
-        return renderers[0], renderers[0].media_type
+    def select_renderer(self, request: Request, renderers: Iterable, format_suffix: str | None = None) -> tuple:
+        first = next(iter(renderers))
+        return first, first.media_type
 
 
 class VolumeSlice(APIView):

@@ -68,7 +68,7 @@ class CategoryList(APIView):
     def get(self, request: Request) -> Response:
         mine = access.findings_open_to(_me(request)).values("pk")
         rows = Category.objects.filter(annotated=True).annotate(
-            findings=Count("findings", filter=Q(findings__in=mine), distinct=True)
+            open_findings=Count("findings", filter=Q(findings__in=mine), distinct=True)
         )
         return Response(CategorySerializer(rows.order_by("code"), many=True).data)
 

@@ -248,7 +248,9 @@ def next_finding(user: User, *, category: str | None = None, assignment: Assignm
     pool = access.findings_open_to(user)
     if category:
         pool = pool.filter(category_id=category)
-    answered = dict(mine.submitted().order_by("submitted_at").values_list("finding_id", "submitted_at"))
+    # Later answers overwrite earlier ones: the position in this order is how long ago the last one was.
+    in_order = mine.submitted().order_by("submitted_at").values_list("finding_id", flat=True)
+    answered = {pk: position for position, pk in enumerate(in_order)}
     ids = list(pool.order_by("pk").values_list("pk", flat=True))
     if not ids:
         return None

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
 logger = logging.getLogger(__name__)
@@ -26,9 +26,13 @@ class ErrorPagesMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         code = response.status_code
-        if code not in PAGES or request.path.startswith("/api/") or getattr(response, "explained", False):
+        if code not in PAGES or getattr(response, "explained", False):
             return response
         title, advice = PAGES[code]
+        if request.path.startswith("/api/"):
+            # The API explains itself; only what never reached it, such as a body over the limit, is a page here.
+            is_page = response.headers.get("Content-Type", "").startswith("text/html")
+            return JsonResponse({"detail": f"{title}. {advice}"}, status=code) if is_page else response
         page = render_to_string("error.html", {"code": code, "title": title, "advice": advice}, request=request)
         plain = HttpResponse(page, status=code)
         for header in ("Allow", "Retry-After"):

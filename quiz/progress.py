@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Avg, Count, F, Max, Q, Sum
 
@@ -48,7 +49,8 @@ class Totals:
 def category_progress(user: User) -> list[CategoryProgress]:
     """One row per annotated category, untouched ones included, in the order of their codes."""
     counted = access.attempts_of(user).counted()
-    rows = {row["finding__category"]: row for row in _aggregate(counted.values("finding__category"))}
+    grouped = counted.values("finding__category").annotate(**_AGGREGATES).order_by()
+    rows: dict[str, dict[str, Any]] = {row["finding__category"]: dict(row) for row in grouped}
     points = _points(counted)
     return [
         _category_row(category, rows.get(category.code), points.get(category.code, []))
@@ -68,17 +70,13 @@ def totals(user: User) -> Totals:
     )
 
 
-_AGGREGATES = {
+_AGGREGATES: dict[str, Any] = {
     "n": Count("id"),
     "n_hits": Count("id", filter=Q(hit=True)),
     "grade_sum": Sum(F("score") * F("judged_weight"), filter=JUDGED),
     "weight_sum": Sum("judged_weight", filter=JUDGED),
     "dice_mean": Avg("dice"),
 }
-
-
-def _aggregate(grouped: AttemptQuerySet) -> AttemptQuerySet:
-    return grouped.annotate(**_AGGREGATES).order_by()
 
 
 def _points(counted: AttemptQuerySet) -> dict[str, list[Point]]:

@@ -14,8 +14,8 @@ class DetailSerializer(serializers.Serializer):
 
 
 class CategorySerializer(serializers.ModelSerializer):
-    parent = serializers.CharField(source="parent_id", allow_null=True)
-    findings = serializers.IntegerField(help_text="Findings open to me.")
+    parent = serializers.CharField(source="parent_id", allow_null=True)  # type: ignore[assignment]
+    findings = serializers.IntegerField(source="open_findings", help_text="Findings open to me.")
 
     class Meta:
         model = Category
@@ -137,7 +137,9 @@ class TruthInstanceSerializer(serializers.Serializer):
 class TruthSerializer(serializers.Serializer):
     mask = MaskSerializer()
     painted = MaskSerializer()
-    partial = serializers.BooleanField(help_text="Not every instance is annotated: extra paint is not judged.")
+    partial = serializers.BooleanField(  # type: ignore[assignment]
+        help_text="Not every instance is annotated: extra paint is not judged."
+    )
     largest_k = serializers.IntegerField()
     instances = TruthInstanceSerializer(many=True)
     extras = serializers.ListField(child=serializers.DictField())

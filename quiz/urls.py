@@ -2,7 +2,7 @@
 
 from csp.decorators import csp_update
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from quiz import api, faculty, views
@@ -32,7 +32,7 @@ faculty_urls = [
     path("attempts/<int:pk>/", faculty.attempt, name="faculty-attempt"),
 ]
 
-api_urls = [
+api_urls: list[URLPattern | URLResolver] = [
     path("token/", api.TokenView.as_view(), name="api-token"),
     path("categories/", api.CategoryList.as_view(), name="api-categories"),
     path("findings/", api.FindingList.as_view(), name="api-findings"),

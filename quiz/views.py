@@ -195,7 +195,8 @@ def _refused(request: HttpRequest, attempt: Attempt, sentence: str, *, status: i
     """The sentence beside the form; the paint stays in the page and in the draft."""
     template = "quiz/attempt.html#asking" if request.htmx else "quiz/refused.html"  # type: ignore[attr-defined]
     response = render(request, template, _room(request, attempt) | {"sentence": sentence}, status=status)
-    response.explained = True  # type: ignore[attr-defined] - see ErrorPagesMiddleware
+    # ErrorPagesMiddleware leaves this answer as it is.
+    response.explained = True  # type: ignore[attr-defined]
     return response
 
 

@@ -63,7 +63,8 @@ def check(voxels: NDArray[np.int16], findings: Sequence[tuple[str, SparseMask]])
 def _sample(mask: SparseMask) -> NDArray[np.int64]:
     """At most SAMPLE voxels of a mask, evenly spaced, as rows of (k, j, i)."""
     places = np.argwhere(mask.values)
-    return places[:: max(1, len(places) // SAMPLE)] + np.array(mask.origin)
+    chosen: NDArray[np.int64] = places[:: max(1, len(places) // SAMPLE)] + np.array(mask.origin)
+    return chosen
 
 
 def _fit(

@@ -83,7 +83,7 @@ def read_ct(path: Path) -> Ct:
     grid = Grid(
         size=(voxels.shape[0], voxels.shape[1], voxels.shape[2]),
         spacing_mm=(dk, dj, di),
-        affine=tuple(tuple(float(x) for x in row) for row in lps),
+        affine=tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in lps),
     )
     return Ct(voxels, grid, (shape[0], shape[1], shape[2]), ornt, _notes(lps, (di, dj, dk)))
 
@@ -120,7 +120,7 @@ Found = tuple[list[NDArray[np.int64]], list[NDArray[np.uint8]]]
 
 
 def _collect(
-    stream: IO[bytes], offset: int, dtype: np.dtype[Any], path: Path, *, planes: int, plane: tuple[int, int, int]
+    stream: gzip.GzipFile, offset: int, dtype: np.dtype[Any], path: Path, *, planes: int, plane: tuple[int, int, int]
 ) -> list[Found]:
     """Indices (into z, y, x) and values of the voxels set, per finding, read slab by slab."""
     _skip_to_data(stream, offset, path)
@@ -141,7 +141,7 @@ def _collect(
 
 
 def _collect_last(
-    stream: IO[bytes], offset: int, dtype: np.dtype[Any], path: Path, *, planes: int, plane: tuple[int, int], n: int
+    stream: gzip.GzipFile, offset: int, dtype: np.dtype[Any], path: Path, *, planes: int, plane: tuple[int, int], n: int
 ) -> list[Found]:
     """The same for a file whose last axis is the finding: one finding after the other."""
     found = _collect(stream, offset, dtype, path, planes=planes * n, plane=(*plane, 1))[0]
@@ -189,7 +189,7 @@ class _unpacked:
         self.path = path
         self.file: IO[bytes] | None = None
 
-    def __enter__(self) -> IO[bytes]:
+    def __enter__(self) -> gzip.GzipFile:
         try:
             self.file = self.path.open("rb")
             start = self.file.read(2)
@@ -210,7 +210,7 @@ class _unpacked:
             raise NiftiError(f"{self.path.name} is damaged or cut short: {error}.") from error
 
 
-def _header(stream: IO[bytes], path: Path) -> tuple[nib.Nifti1Header, int]:
+def _header(stream: gzip.GzipFile, path: Path) -> tuple[nib.Nifti1Header, int]:
     start = stream.read(348)
     try:
         header = nib.Nifti1Header.from_fileobj(io.BytesIO(start), check=False)
@@ -253,7 +253,7 @@ def _check_size(shape: Sequence[int], itemsize: int, path: Path, *, limit: int) 
     return size
 
 
-def _data(stream: IO[bytes], header: nib.Nifti1Header, offset: int, path: Path, *, limit: int) -> bytes:
+def _data(stream: gzip.GzipFile, header: nib.Nifti1Header, offset: int, path: Path, *, limit: int) -> bytes:
     size = _check_size(header.get_data_shape(), header.get_data_dtype().itemsize, path, limit=limit)
     _skip_to_data(stream, offset, path)
     raw = _exactly(stream, size, path)
@@ -261,11 +261,11 @@ def _data(stream: IO[bytes], header: nib.Nifti1Header, offset: int, path: Path, 
     return raw
 
 
-def _skip_to_data(stream: IO[bytes], offset: int, path: Path) -> None:
+def _skip_to_data(stream: gzip.GzipFile, offset: int, path: Path) -> None:
     _exactly(stream, offset - 348, path)
 
 
-def _exactly(stream: IO[bytes], size: int, path: Path) -> bytes:
+def _exactly(stream: gzip.GzipFile, size: int, path: Path) -> bytes:
     data = stream.read(size)
     if len(data) != size:
         raise NiftiError(
@@ -274,7 +274,7 @@ def _exactly(stream: IO[bytes], size: int, path: Path) -> bytes:
     return data
 
 
-def _expect_end(stream: IO[bytes], path: Path) -> None:
+def _expect_end(stream: gzip.GzipFile, path: Path) -> None:
     if stream.read(1):
         raise NiftiError(f"{path.name} holds more data than its header says.")
 

@@ -26,4 +26,5 @@ def to_uint8(hu: NDArray[np.int16], window: Window) -> NDArray[np.uint8]:
     """Grey values: black at level - width/2 and below, white at level + width/2 and above."""
     low = window.level - window.width / 2
     scaled = (hu.astype(np.float32) - low) * (255.0 / window.width)
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return grey

@@ -1,6 +1,6 @@
 """Connected components of a mask."""
 
-from typing import Any
+from typing import Any, Literal
 
 import cc3d
 import numpy as np
@@ -13,8 +13,8 @@ SMALL_VOXELS = 100_000
 _RANK = {6: 1, 18: 2, 26: 3}
 
 
-def label(mask: NDArray[np.bool_], *, connectivity: int) -> tuple[NDArray[Any], int]:
-    """Numbers 1..n of the components of a 3-D mask, and n. connectivity: 6, 18 or 26."""
+def label(mask: NDArray[np.bool_], *, connectivity: Literal[6, 18, 26]) -> tuple[NDArray[Any], int]:
+    """Numbers 1..n of the components of a 3-D mask, and n."""
     if mask.size <= SMALL_VOXELS:
         labels, count = ndimage.label(mask, ndimage.generate_binary_structure(3, _RANK[connectivity]))
         return labels, int(count)

@@ -18,7 +18,7 @@ from cases.imaging.geometry import Grid
 from cases.imaging.masks import Box, SparseMask, union_box
 from quiz.scoring import blocks
 from quiz.scoring.components import label
-from quiz.scoring.nearness import Points, distances_mm, points, share_within
+from quiz.scoring.nearness import Points, Target, points
 from quiz.scoring.official import Official, official
 from quiz.scoring.where import Landmarks, side_of_point, side_of_sentence
 
@@ -51,7 +51,9 @@ FALSE_MARK_WEIGHT = 0.5
 SPECK_VOXELS = 10
 """Truth instances smaller than this are left out when a larger one is there: annotation crumbs."""
 PAINT_SPECK_VOXELS = 4
-"""Painted components smaller than this are ignored when a larger one is there: slips of the pen."""
+"""A painted component smaller than this costs nothing beside a larger one: a slip of the pen."""
+MOST_MARKS = 100
+"""Only so many painted components are judged, the largest: nobody marks more, and a mask of dust must not be dear."""
 SIDE_MARGIN_MM = 20.0
 """Paint this far beyond the midline is on the wrong side when the sentence names the other one."""
 FOUND_AT = 0.75
@@ -208,6 +210,7 @@ class _Mark:
     points: Points
     credit: dict[int, float]
     touches: bool
+    inside: float
     near: dict[int, float]
     outcome: str = ""
     reason: str = ""
@@ -218,12 +221,15 @@ def _focal(question: Question, answer: SparseMask, numbers: Official, mode: str)
     box = _box(question.truth, answer)
     truth, paint = question.truth.window(box), answer.window(box) != 0
     values = _teaching_values(question.truth)
-    marks = [_mark(component, truth, values, grid, tau) for component in _components(paint)]
+    anywhere = Target(truth != 0, grid.spacing_mm)
+    targets = {value: Target(truth == value, grid.spacing_mm) for value in values}
+    marks = [_mark(component, anywhere, targets, tau) for component in _components(paint)]
 
     credit = {value: max(mark.credit.get(value, 0.0) for mark in marks) for value in values}
     near = _near_credits(marks, values, credit, truth)
     for mark in marks:
         mark.outcome, mark.reason = _outcome(mark, question, box)
+    _forgive_slips(marks)
     asked = min(len(values), MOST_ASKED)
     earned, false = sum(credit.values()), sum(mark.outcome in ("wrong", "too_wide") for mark in marks)
     unjudged = sum(mark.outcome == "not_judged" for mark in marks)
@@ -262,7 +268,7 @@ def _focal(question: Question, answer: SparseMask, numbers: Official, mode: str)
         truth_ml=question.truth.voxels() * grid.voxel_ml,
         exhaustive=question.exhaustive,
         outcomes=outcomes,
-        extras=tuple(_extra(mark, box) for mark in marks if mark.outcome != "hit"),
+        extras=tuple(_extra(mark, box) for mark in marks if mark.outcome not in ("hit", "slip")),
         too_wide=wide,
         too_narrow=narrow,
         mode=mode,
@@ -290,23 +296,30 @@ def _components(paint: NDArray[np.bool_]) -> list[Points]:
     order = np.argsort(numbers, kind="stable")
     cuts = np.searchsorted(numbers[order], np.arange(1, count + 1))
     parts = [Points(part) for part in np.split(where.kji[order], cuts[1:])]
-    large = [part for part in parts if part.count >= PAINT_SPECK_VOXELS]
-    return large or parts
+    return sorted(parts, key=lambda part: -part.count)[:MOST_MARKS]
 
 
-def _mark(component: Points, truth: NDArray[np.uint8], values: list[int], grid: Grid, tau: float) -> _Mark:
+def _forgive_slips(marks: list[_Mark]) -> None:
+    """Specks that found nothing are not held against anybody who also made a real mark."""
+    if all(mark.points.count < PAINT_SPECK_VOXELS for mark in marks):
+        return
+    for mark in marks:
+        if mark.points.count < PAINT_SPECK_VOXELS and mark.outcome in ("wrong", "too_wide", "not_judged"):
+            mark.outcome = "slip"
+
+
+def _mark(component: Points, anywhere: Target, targets: dict[int, Target], tau: float) -> _Mark:
     some = component.sampled()
-    to_any = distances_mm(some, truth != 0, grid.spacing_mm, limit_mm=max(NEAR_MM, tau))
+    to_any = anywhere.distances_mm(some, limit_mm=max(NEAR_MM, tau))
     inside = float(np.mean(to_any <= tau))
     reached = float(to_any.min())
     touch = min(tau, TOUCH_MM)
-    mark = _Mark(component, {}, touches=reached <= touch, near={})
+    mark = _Mark(component, {}, touches=reached <= touch, inside=inside, near={})
     if reached > NEAR_MM:
         return mark
     share = float(np.clip((inside - INSIDE_NONE) / (INSIDE_FULL - INSIDE_NONE), 0.0, 1.0))
-    for value in values:
-        one = truth == value
-        nearest = float(distances_mm(some, one, grid.spacing_mm, limit_mm=NEAR_MM).min())
+    for value, target in targets.items():
+        nearest = float(target.distances_mm(some, limit_mm=NEAR_MM).min())
         if nearest <= touch and share > 0:
             mark.credit[value] = share
         elif nearest <= NEAR_MM:
@@ -340,7 +353,8 @@ def _outcome(mark: _Mark, question: Question, box: Box) -> tuple[str, str]:
     if mark.credit:
         return "hit", ""
     if mark.touches:
-        return "too_wide", "too wide to tell"
+        # Paint on a crumb of the annotation that is not asked for is neither found nor wrong.
+        return ("slip", "") if mark.inside > INSIDE_NONE else ("too_wide", "too wide to tell")
     for other in question.others:
         if _mostly_on(mark, other.mask, box):
             return "wrong", other.sentence
@@ -379,8 +393,8 @@ def _extent(
         one, painted, around = one[slices], painted[slices], truth[slices] != 0
     else:
         around = truth != 0
-    on_truth = share_within(points(painted), around, spacing, tolerance_mm=tau)
-    covered = share_within(points(one), painted, spacing, tolerance_mm=tau)
+    on_truth = Target(around, spacing).share_within(points(painted), tolerance_mm=tau)
+    covered = Target(painted, spacing).share_within(points(one), tolerance_mm=tau)
     together = on_truth + covered
     harmonic = 2 * on_truth * covered / together if together else 0.0
     return harmonic * area, 1 - on_truth, 1 - covered

@@ -1,6 +1,7 @@
 """How near two sets of voxels are, in millimetres, without distance maps: a k-d tree of one set's surface."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,28 +42,31 @@ def surface(mask: NDArray[np.bool_]) -> Points:
     return Points(np.argwhere(mask & ~inner))
 
 
-def distances_mm(
-    asked: Points, target: NDArray[np.bool_], spacing_mm: tuple[float, float, float], *, limit_mm: float
-) -> NDArray[np.float64]:
-    """Distance of each asked voxel to the target mask of the same box: 0 inside it, inf beyond ``limit_mm``."""
-    result = np.full(asked.count, np.inf)
-    if asked.count == 0:
+class Target:
+    """A mask that is asked for distances; its tree is built once, when it is first needed."""
+
+    def __init__(self, mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> None:
+        self.mask = mask
+        self.scale = np.array(spacing_mm)
+
+    @cached_property
+    def _tree(self) -> cKDTree | None:
+        border = surface(self.mask)
+        return cKDTree(border.kji * self.scale) if border.count else None
+
+    def distances_mm(self, asked: Points, *, limit_mm: float) -> NDArray[np.float64]:
+        """Distance of each asked voxel of the same box: 0 inside the mask, inf beyond ``limit_mm``."""
+        result = np.full(asked.count, np.inf)
+        inside = self.mask[tuple(asked.kji.T)]
+        result[inside] = 0.0
+        if not inside.all() and self._tree is not None:
+            # The bound is open in scipy; the tolerance itself still counts.
+            found, _ = self._tree.query(asked.kji[~inside] * self.scale, distance_upper_bound=limit_mm + 1e-6)
+            result[~inside] = found
         return result
-    inside = target[tuple(asked.kji.T)]
-    result[inside] = 0.0
-    border = surface(target)
-    if border.count and not inside.all():
-        scale = np.array(spacing_mm)
-        found, _ = cKDTree(border.kji * scale).query(asked.kji[~inside] * scale, distance_upper_bound=limit_mm + 1e-6)
-        result[~inside] = found
-    return result
 
-
-def share_within(
-    asked: Points, target: NDArray[np.bool_], spacing_mm: tuple[float, float, float], *, tolerance_mm: float
-) -> float:
-    """Share of the asked voxels within a tolerance of the target; 0.0 if nothing is asked."""
-    if asked.count == 0:
-        return 0.0
-    near = distances_mm(asked.sampled(), target, spacing_mm, limit_mm=tolerance_mm)
-    return float(np.mean(np.isfinite(near)))
+    def share_within(self, asked: Points, *, tolerance_mm: float) -> float:
+        """Share of the asked voxels within a tolerance; 0.0 if nothing is asked."""
+        if asked.count == 0:
+            return 0.0
+        return float(np.mean(np.isfinite(self.distances_mm(asked.sampled(), limit_mm=tolerance_mm))))

@@ -5,7 +5,7 @@ those under 10 voxels dropped, the 50 largest kept; greedy one-to-one matching b
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from cases.imaging.masks import SparseMask, union_box
 from quiz.scoring.components import label
 from quiz.scoring.overlap import HIT_DICE, dice
 
-CONNECTIVITY = 18
+CONNECTIVITY: Literal[18] = 18
 MIN_COMPONENT_VOXELS = 10
 MAX_COMPONENTS = 50
 MATCH_DICE = 0.2

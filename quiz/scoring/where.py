@@ -19,7 +19,7 @@ def side_of_sentence(sentence: str) -> str:
     named = set(re.findall(r"\b(right|left)\b", sentence.lower()))
     if re.search(r"\b(both|bilateral(ly)?)\b", sentence.lower()) or len(named) != 1:
         return ""
-    return named.pop()
+    return str(named.pop())
 
 
 def side_of_point(i: float, landmarks: Landmarks | None) -> str:

@@ -56,8 +56,8 @@ TABLE = {
     "api-progress": ("get", "/api/v1/progress/", API),
     "volume-manifest": ("get", "/api/v1/volumes/{volume}/", API),
     "volume-slice": ("get", "/api/v1/volumes/{volume}/slices/3/", API),
-    "api-schema": ("get", "/api/v1/schema/", API),
-    "api-docs": ("get", "/api/v1/docs/", API),
+    "api-schema": ("get", "/api/v1/schema/", PUBLIC),
+    "api-docs": ("get", "/api/v1/docs/", PUBLIC),
 }
 
 

@@ -31,7 +31,8 @@ def _box(chest: Chest, place: Place, reach_mm: float) -> tuple[slice, slice, sli
 
 def _distance(chest: Chest, place: Place, box: tuple[slice, slice, slice]) -> NDArray[np.float32]:
     x, y, z = chest.x[:, :, box[2]], chest.y[:, box[1], :], chest.z[box[0]]
-    return np.sqrt((x - place[0]) ** 2 + (y - place[1]) ** 2 + (z - place[2]) ** 2)
+    away = np.sqrt((x - place[0]) ** 2 + (y - place[1]) ** 2 + (z - place[2]) ** 2)
+    return np.asarray(away, dtype=np.float32)
 
 
 def _rough(chest: Chest, shape: tuple[int, ...], scale_mm: float) -> NDArray[np.float32]:
@@ -126,7 +127,7 @@ def effusion(chest: Chest, *, side: int, depth_mm: float, top_mm: float) -> Trut
     chest.lung &= ~fluid
     squeezed = chest.lung & (chest.y > level - 7) & (fall > 0.08) & (chest.side == side)
     chest.hu[squeezed] += 260
-    return fluid.astype(np.uint8)
+    return np.asarray(fluid, dtype=np.uint8)
 
 
 def pneumothorax(chest: Chest, *, side: int, depth_mm: float) -> Truth:
@@ -146,7 +147,7 @@ def pneumothorax(chest: Chest, *, side: int, depth_mm: float) -> Truth:
     chest.hu[free] = AIR + 6
     chest.hu[line] = -260
     chest.lung &= ~(free | line)
-    return free.astype(np.uint8)
+    return np.asarray(free, dtype=np.uint8)
 
 
 def emphysema(chest: Chest, *, sides: Sequence[int], lobe: int = 1, count: int = 420) -> Truth:
