@@ -34,12 +34,16 @@ def open_page(chromium) -> Iterator:
     """Open pages of a given screen; at the end none may have logged an error."""
     contexts, problems = [], []
 
-    def make(*, ratio: float = 1.0, width: int = 1366, height: int = 768):
+    def note(text: str, expected_error: str) -> None:
+        if not expected_error or expected_error not in text:
+            problems.append(text)
+
+    def make(*, expected_error: str = "", ratio: float = 1.0, width: int = 1366, height: int = 768):
         context = chromium.new_context(viewport={"width": width, "height": height}, device_scale_factor=ratio)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("console", lambda message: note(message.text, expected_error) if message.type == "error" else None)
         return page
 
     yield make
