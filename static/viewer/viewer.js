@@ -76,6 +76,7 @@ export class CtViewer extends HTMLElement {
     this.stack = new Stack(manifest, (k) => this.#arrived(k));
     this.stack.look(this.cursor.k);
     this.#letters();
+    this.#announce();
     this.redraw();
     if (this.getAttribute("state") === "submitted") await this.showFeedback();
   }

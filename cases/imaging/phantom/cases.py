@@ -174,7 +174,7 @@ def _metastases(chest: Chest) -> list[tuple[str, str, Truth]]:
 
 
 def demo_cases(seed: int = 0) -> list[CaseSpec]:
-    """Eight people, twenty findings of ten categories; three cases are partly annotated, as the data set's train is."""
+    """Eight people, nineteen findings of ten categories; three cases are partly annotated, as the data set's train is."""
     s = 1000 * seed
     return [
         CaseSpec("valid_9101_a_1", "val", Body(s + 1), _nodule_pair),

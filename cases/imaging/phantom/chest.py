@@ -15,6 +15,12 @@ from cases.imaging.geometry import Grid
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+HEADINGS = (
+    (0.5, -0.5, 0.75), (0.75, 0.1, 0.3), (0.6, 0.4, -0.45), (0.4, 0.75, 0.1), (0.55, -0.4, -0.5), (0.3, 0.3, 0.9),
+    (0.8, -0.35, 0.05), (0.7, 0.6, 0.45), (0.35, 0.5, -0.8),
+)  # fmt: skip
+"""Ways in which segmental vessels leave the hilum: outwards, back, up."""
+
 AIR, LUNG, FAT, MUSCLE, BLOOD, ORGAN, SPONGY, CORTEX = -1000.0, -862.0, -100.0, 52.0, 125.0, 62.0, 210.0, 720.0
 VESSEL = 45.0
 
@@ -102,7 +108,7 @@ def make_chest(body: Body) -> Chest:
     side = np.where(x < 0, 1, 2).astype(np.uint8)
     chest = Chest(
         body=body,
-        hu=np.ascontiguousarray(_enlarge(hu)),
+        hu=np.ascontiguousarray(_enlarge(ndimage.gaussian_filter(hu, (0.35, 0.7, 0.7)))),
         lung=_enlarge_mask(lung),
         side=_enlarge_mask(np.broadcast_to(side, half)),
         lobe=_enlarge_mask(lobe),
@@ -302,13 +308,7 @@ def _trees(chest: Chest) -> None:
     h = chest.body.height_mm
     for sign in (-1.0, 1.0):
         for start, aim in (((44, 8, 0.52 * h), 0.0), ((40, -4, 0.46 * h), 0.25), ((42, 18, 0.50 * h), -0.15)):
-            for heading in (
-                (0.5, -0.5, 0.75),
-                (0.75, 0.1, 0.3),
-                (0.6, 0.4, -0.45),
-                (0.4, 0.75, 0.1),
-                (0.55, -0.4, -0.5),
-            ):
+            for heading in HEADINGS:
                 direction = np.array([sign * heading[0], heading[1] + aim, heading[2]])
                 _branch(chest, np.array([sign * start[0], start[1], start[2]]), direction, 4.6, 0)
 
