@@ -99,7 +99,7 @@ def _case_set_form(request: HttpRequest, existing: CaseSet | None) -> HttpRespon
             messages.success(request, f"“{saved.name}” is saved with {len(picked)} findings.")
             return redirect("faculty-case-set", pk=saved.pk)
     context = {"form": form, "case_set": existing, "picked": picked, **_search(request)}
-    return render(request, "quiz/faculty/case_set.html", context, status=400 if form.errors else 200)
+    return render(request, "quiz/faculty/case_set.html", context, status=422 if form.errors else 200)
 
 
 def _picked(request: HttpRequest, existing: CaseSet | None) -> list[Finding]:
@@ -125,7 +125,7 @@ def assign(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             return redirect("faculty-assignment", pk=made.pk)
     context = {"form": form, "case_set": chosen}
-    return render(request, "quiz/faculty/assign.html", context, status=400 if form.errors else 200)
+    return render(request, "quiz/faculty/assign.html", context, status=422 if form.errors else 200)
 
 
 # -- results ----------------------------------------------------------------------------------------------------------

@@ -102,9 +102,7 @@ def practice_next(request: HttpRequest) -> HttpResponse:
     category = request.POST.get("category", "")
     finding = attempts.next_finding(_me(request), category=category)
     if finding is None:
-        return render(
-            request, "quiz/nothing.html", {"category": Category.objects.filter(pk=category).first()}, status=404
-        )
+        return render(request, "quiz/nothing.html", {"category": Category.objects.filter(pk=category).first()})
     return redirect("attempt-detail", pk=attempts.open_attempt(_me(request), finding).pk)
 
 
