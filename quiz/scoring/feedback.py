@@ -3,7 +3,7 @@
 import numpy as np
 
 from cases.imaging.masks import SparseMask
-from quiz.scoring.grade import DIFFUSE, Extra, Grade, Question
+from quiz.scoring.grade import DIFFUSE, MOST_PAINT_ML, Extra, Grade, Question
 from quiz.scoring.where import offset_words, side_of_point, side_of_sentence
 
 NOTICEABLE = 0.15
@@ -14,6 +14,8 @@ def feedback(question: Question, answer: SparseMask, grade: Grade) -> list[str]:
     """Sentences on one answer, most useful first."""
     if answer.is_empty:
         return [_missed_where(question, grade, said_absent=True)]
+    if grade.painted_ml > MOST_PAINT_ML:
+        return [f"You painted {grade.painted_ml / 1000:.0f} litres, more than both lungs hold; paint the finding only."]
     said = [
         _count(question, grade),
         _wrong_side(question, grade),

@@ -54,6 +54,8 @@ PAINT_SPECK_VOXELS = 4
 """A painted component smaller than this costs nothing beside a larger one: a slip of the pen."""
 MOST_MARKS = 100
 """Only so many painted components are judged, the largest: nobody marks more, and a mask of dust must not be dear."""
+MOST_PAINT_ML = 8000.0
+"""More paint than this is a sweep, not an answer: both lungs hold about 6 litres. It scores 0 without a closer look."""
 SIDE_MARGIN_MM = 20.0
 """Paint this far beyond the midline is on the wrong side when the sentence names the other one."""
 FOUND_AT = 0.75
@@ -191,7 +193,7 @@ def tolerance_mm(category: str, grid: Grid) -> float:
 def grade(question: Question, answer: SparseMask, *, mode: str, absent: bool = False) -> Grade:
     """Grade paint against truth. mode: locate, slice or volume. ``absent``: the trainee answered "not present"."""
     numbers = official(question.truth, answer)
-    if answer.is_empty or absent:
+    if answer.is_empty or absent or answer.voxels() * question.grid.voxel_ml > MOST_PAINT_ML:
         return _missed(question, answer, numbers, mode)
     if question.category in DIFFUSE and mode != "locate":
         judged = blocks.judge(question.truth, answer, question.grid, whole=mode == "volume")

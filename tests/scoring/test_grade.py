@@ -191,3 +191,14 @@ def test_far_paint_never_raises_the_score(k, i, exhaustive):
     painted = one_slice(ball(4, (36, 75, 118)))
     more = painted | ball(3, (k, 40, i))
     assert score(truth, more, exhaustive=exhaustive).score <= score(truth, painted, exhaustive=exhaustive).score
+
+
+def test_painting_everything_scores_nothing_and_is_said():
+    grid = Grid((40, 100, 100), (5.0, 3.0, 3.0), IDENTITY)  # 400,000 voxels of 0.045 ml: 18 litres
+    truth = np.zeros(grid.size, np.uint8)
+    truth[20, 40:44, 40:44] = 1
+    question = Question(masks.from_dense(truth), grid, "2d", False, "Nodule")
+    everything = masks.from_dense(np.ones(grid.size, np.uint8))
+    got = grade(question, everything, mode="volume")
+    assert (got.score, got.verdict) == (0.0, "missed")
+    assert feedback(question, everything, got)[0].startswith("You painted 18 litres")
