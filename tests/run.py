@@ -1,6 +1,6 @@
 """What `manage.py test` runs: style, types, layers, migrations, the API schema, then every test.
 
-`manage.py test --only pytest` or arguments for pytest (`manage.py test tests/scoring -k border`) run a part.
+With arguments only pytest runs, with them: `manage.py test tests/scoring -k border`.
 """
 
 import os
