@@ -12,6 +12,7 @@ from rest_framework.exceptions import APIException, NotFound, ParseError, Permis
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from cases.models import Category, FindingQuerySet
@@ -60,6 +61,7 @@ class TokenView(ObtainAuthToken):
     """Exchange a username and password for a token to send as `Authorization: Token ...`."""
 
     throttle_scope = "token"
+    throttle_classes = (ScopedRateThrottle,)  # the parent class switches throttling off
     parser_classes = (LimitedJSONParser,)
 
 

@@ -131,3 +131,12 @@ def test_csrf_is_asked_of_sessions(trainee, finding):
     client.force_login(trainee)
     body = json.dumps({"finding": finding.pk})
     assert client.post("/api/v1/attempts/", body, "application/json").status_code == 403
+
+
+def test_guessing_passwords_is_slowed_down(settings, db):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "throttle"}}
+    client = Client()
+    body = json.dumps({"username": "trainee", "password": "wrong"})
+    codes = [client.post("/api/v1/token/", body, "application/json").status_code for _ in range(21)]
+    # Twenty a minute are allowed; the clock of one minute cannot run out within this test.
+    assert codes == [400] * 20 + [429]
