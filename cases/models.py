@@ -99,6 +99,7 @@ class Finding(models.Model):
     zone = models.CharField(max_length=16, blank=True, help_text="upper, middle, lower, several or unknown (empty).")
     mean_hu = models.FloatField(null=True)
     rim_contrast_hu = models.FloatField(null=True, help_text="Mean HU inside minus mean HU of a 5 mm rim.")
+    instance_count = models.PositiveIntegerField(default=0, help_text="Instances annotated.")
     cap_reached = models.BooleanField(default=False, help_text="Partial annotation that stopped at three instances.")
 
     objects = FindingQuerySet.as_manager()
@@ -111,6 +112,11 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.volume_id}/{self.channel} {self.sentence[:60]}"
+
+    @property
+    def z_range(self) -> tuple[int, int]:
+        """First slice and the one after the last, k."""
+        return self.box[0][0], self.box[0][1]
 
 
 class Instance(models.Model):
@@ -135,3 +141,8 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.finding_id}#{self.value}"
+
+    @property
+    def z_range(self) -> tuple[int, int]:
+        """First slice and the one after the last, k."""
+        return self.box[0][0], self.box[0][1]

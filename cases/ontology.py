@@ -1,4 +1,7 @@
-"""The ReXGroundingCT ontology: twelve parents; the fourteen sub-categories of lung and pleura carry masks."""
+"""The ReXGroundingCT ontology: twelve parents, 61 sub-categories; the fourteen of lung and pleura carry masks.
+
+Codes and order are those of the authors' categorisation (data set note, section 7); "12" has no sub-categories.
+"""
 
 from typing import Any
 
@@ -87,6 +90,30 @@ ANNOTATED = {
 }
 
 
+UNANNOTATED = {
+    "3": (
+        "Lymph nodes", "Liver", "Gallbladder", "Kidneys, collecting system and ureters", "Spleen", "Adrenal glands",
+        "Pancreas", "Thyroid", "Skin and subcutaneous lesions", "Bone lesions", "Other lesions",
+    ),
+    "4": ("Fractures", "Degenerative joint and disc disease", "Curvature of the spine", "Other changes of bone"),
+    "5": ("Stones of kidney and gallbladder", "Granulomas", "Other calcifications"),
+    "6": ("Hiatus hernia", "Wall thickening", "Dilatation", "Diverticula", "Other changes of hollow viscera"),
+    "7": ("Skin thickening", "Stranding", "Hernia of the abdominal wall", "Gynaecomastia", "Other changes of the skin"),
+    "8": (
+        "Atherosclerosis", "Aneurysm, ectasia or enlargement of a vessel", "Occlusion or stenosis of a vessel",
+        "Enlargement of a cardiac chamber", "Valvular calcification", "Pericardial effusion",
+        "Other cardiovascular findings",
+    ),
+    "9": (
+        "Visceral fat", "Subcutaneous fat", "Skeletal muscle", "Osteoporosis", "Hepatic steatosis",
+        "Other findings of body composition",
+    ),
+    "10": ("Organ enlargement", "Atrophy", "Other diffuse findings of an organ"),
+    "11": ("Elongated devices", "Surgical clips", "Other devices"),
+}  # fmt: skip
+"""Sub-categories without masks, in the order of their letters: they are there for later."""
+
+
 def put_categories(model: Any) -> None:
     """Write every category to its table; safe to repeat. ``model``: Category, or its state in a migration."""
     for code, name in PARENTS.items():
@@ -100,3 +127,7 @@ def put_categories(model: Any) -> None:
             "annotated": True,
         }
         model.objects.update_or_create(code=code, defaults=known)
+    for parent, names in UNANNOTATED.items():
+        for letter, name in zip("abcdefghijk", names, strict=False):
+            known = {"name": name, "parent_id": parent, "annotated": False}
+            model.objects.update_or_create(code=f"{parent}{letter}", defaults=known)

@@ -7,23 +7,31 @@ never rows that point to nothing. The store is below neither the static nor a me
 import contextlib
 import json
 import os
+import platform
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from cases.imaging import masks
+from cases.imaging.slices import Encoded, checksum
 
 
 class AtomicFileSystemStorage(FileSystemStorage):
-    """Local files that are there whole or not at all: temporary name, flush to disk, rename."""
+    """Local files that are there whole or not at all: written in a folder of their own, then renamed."""
+
+    TEMPORARY = ".tmp"
+    STALE_SECONDS = 24 * 3600
 
     def _save(self, name: str, content: ContentFile) -> str:
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".tmp-")
+        folder = Path(self.path(self.TEMPORARY))
+        folder.mkdir(exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f"{platform.node()}+{os.getpid()}+")
         try:
             with os.fdopen(handle, "wb") as file:
                 for chunk in content.chunks():
@@ -34,6 +42,20 @@ class AtomicFileSystemStorage(FileSystemStorage):
                 Path(temporary).unlink()
             raise
         return name
+
+    def sweep(self) -> int:
+        """Remove what processes that were killed left half-written. Returns the number of files removed."""
+        removed = 0
+        for path in Path(self.path(self.TEMPORARY)).glob("*"):
+            host, _, rest = path.name.partition("+")
+            try:
+                dead = host == platform.node() and not Path(f"/proc/{rest.partition('+')[0]}").exists()
+                if dead or time.time() - path.stat().st_mtime > self.STALE_SECONDS:
+                    path.unlink()
+                    removed += 1
+            except OSError:
+                continue  # its writer finished it meanwhile
+        return removed
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return name  # a name says what the content is: writing it again writes the same bytes
@@ -55,24 +77,71 @@ def _read(name: str) -> bytes:
 # -- slices -----------------------------------------------------------------------------------------------------------
 
 
+def slices_key(volume: str, encoded: Sequence[Encoded]) -> str:
+    """The folder of a volume's slices: the same slices always have the same."""
+    return f"volumes/{volume}-{checksum(_index(encoded))[:16]}"
+
+
 def has_slices(key: str) -> bool:
     """True once every slice below the key has been written."""
     return _store().exists(f"{key}/complete.json")
 
 
-def save_slices(key: str, slices: Iterable[bytes]) -> int:
-    """Write the stored form of each slice, k = 0 first; the list that says they are complete comes last. Returns bytes."""
-    sizes = []
-    for k, data in enumerate(slices):
-        _write(f"{key}/{k:04d}.gz", data)
-        sizes.append(len(data))
-    _write(f"{key}/complete.json", json.dumps({"sizes": sizes}).encode())
-    return sum(sizes)
+def save_slices(key: str, encoded: Sequence[Encoded]) -> None:
+    """Write every slice, k = 0 first; the list of them with their checksums, which says that they are complete, last."""
+    for k, one in enumerate(encoded):
+        _write(f"{key}/{k:04d}.gz", one.data)
+    _write(f"{key}/complete.json", _index(encoded))
+
+
+def _index(encoded: Sequence[Encoded]) -> bytes:
+    return json.dumps({"slices": [[len(one.data), one.checksum] for one in encoded]}).encode()
 
 
 def read_slice(key: str, k: int) -> bytes:
     """The stored bytes of slice k. Raises OSError if they are missing."""
     return _read(f"{key}/{k:04d}.gz")
+
+
+def damaged_slices(key: str, count: int) -> list[int]:
+    """Slices that are missing or differ from the checksum written with them. Raises OSError without the list of them.
+
+    The list itself is part of the key, so it cannot be swapped unnoticed.
+    """
+    index = _read(f"{key}/complete.json")
+    if not key.endswith(checksum(index)[:16]):
+        raise OSError("the list of slices is damaged")
+    listed = json.loads(index)["slices"]
+    if len(listed) != count:
+        raise OSError("the list of slices belongs to another volume")
+    bad = []
+    for k, (size, expected) in enumerate(listed):
+        try:
+            data = read_slice(key, k)
+        except OSError:
+            data = b""
+        if len(data) != size or checksum(data) != expected:
+            bad.append(k)
+    return bad
+
+
+def forget_slices(key: str) -> None:
+    """Remove the list that says that the slices are complete: they can still be read, and are written again."""
+    _store().delete(f"{key}/complete.json")
+
+
+def drop_slices(key: str, count: int) -> None:
+    """Remove a volume's slices, the list of them first."""
+    for name in ["complete.json", *(f"{k:04d}.gz" for k in range(count))]:
+        _store().delete(f"{key}/{name}")
+    with contextlib.suppress(OSError, NotImplementedError):
+        _store().delete(key)
+
+
+def sweep() -> int:
+    """Remove half-written files of killed processes, where the store can have them."""
+    store = _store()
+    return store.sweep() if isinstance(store, AtomicFileSystemStorage) else 0
 
 
 # -- truth ------------------------------------------------------------------------------------------------------------
@@ -82,8 +151,16 @@ def truth_key(volume: str, channel: int, sha256: str) -> str:
     return f"truth/{volume}/{channel}-{sha256[:16]}.mask"
 
 
+def has_truth(key: str) -> bool:
+    return _store().exists(key)
+
+
 def save_truth(key: str, packed: bytes) -> None:
     _write(key, packed)
+
+
+def drop_truth(key: str) -> None:
+    _store().delete(key)
 
 
 def load_truth(key: str) -> masks.SparseMask:

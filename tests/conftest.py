@@ -45,8 +45,8 @@ def import_here(root: Path) -> None:
         ct, mask = rexgrounding.locate_ct(root, [], entry), rexgrounding.locate_mask(root, entry)
         assert ct
         assert mask
-        stored = ingest.store_volume(entry, ct, mask, mark=ingest.fingerprint(entry, ct, mask), credit=("", ""))
-        ingest.record_volume(stored)
+        source = rexgrounding.Source(ct[0], mask)
+        ingest.record_volume(ingest.store_volume(entry, source, mark=ingest.fingerprint(entry, source)))
 
 
 @pytest.fixture

@@ -6,15 +6,18 @@ Three forms of the same thing:
 - packed: bytes on disk, instance values kept.
 """
 
+import hashlib
 import json
 import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
+
+from cases.imaging.gzipped import IsalError
 
 Box = tuple[slice, slice, slice]
 Size = tuple[int, int, int]
@@ -24,6 +27,7 @@ MAX_RUN_NUMBERS = 2_000_000
 
 _MAGIC = b"SLM1"
 _HEADER = struct.Struct("<4s9I")
+_LEVEL = 1
 
 
 class MaskError(ValueError):
@@ -225,22 +229,32 @@ def _from_slices(slices: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]],
 
 def pack(mask: SparseMask) -> bytes:
     """Bytes for the store: a header and the deflated box, instance values kept."""
-    header = _HEADER.pack(_MAGIC, *mask.size, *mask.origin, *mask.values.shape)
-    return header + zlib.compress(mask.values.tobytes(), 6)
+    return _header(mask) + isal_zlib.compress(np.ascontiguousarray(mask.values), _LEVEL)
 
 
 def unpack(data: bytes) -> SparseMask:
     """Read what ``pack`` wrote. Raises MaskError if the bytes are damaged."""
     try:
         magic, *numbers = _HEADER.unpack_from(data)
-        raw = zlib.decompress(data[_HEADER.size :])
+        raw = isal_zlib.decompress(data[_HEADER.size :])
         shape = (numbers[6], numbers[7], numbers[8])
         values = np.frombuffer(raw, dtype=np.uint8).reshape(shape)
-    except (struct.error, zlib.error, ValueError) as error:
+    except (struct.error, IsalError, ValueError) as error:
         raise MaskError("The stored mask is damaged.") from error
     if magic != _MAGIC:
         raise MaskError("The stored mask is damaged.")
     return SparseMask((numbers[0], numbers[1], numbers[2]), (numbers[3], numbers[4], numbers[5]), values)
+
+
+def digest(mask: SparseMask) -> str:
+    """SHA-256 of a mask's content, in hexadecimal; how it is compressed does not matter."""
+    content = hashlib.sha256(_header(mask))
+    content.update(np.ascontiguousarray(mask.values).data)
+    return content.hexdigest()
+
+
+def _header(mask: SparseMask) -> bytes:
+    return _HEADER.pack(_MAGIC, *mask.size, *mask.origin, *mask.values.shape)
 
 
 def wire_bytes(mask: SparseMask) -> bytes:

@@ -9,18 +9,15 @@ from scipy import ndimage
 
 from cases.imaging.anatomy import LungField, side_of, zone_of
 from cases.imaging.geometry import Grid
-from cases.imaging.masks import SparseMask, union_box
-
-RIM_MM = 5.0
-"""Width of the rim that contrast is measured against."""
-RIM_MAX_VOXELS = 8_000_000
-"""Boxes larger than this get no rim contrast: the number means little for half a lung and would cost seconds."""
+from cases.imaging.masks import Size, SparseMask
+from cases.imaging.rim import surrounding, values_at
 
 
 @dataclass(frozen=True)
 class Measure:
     """box: ((k0, k1), (j0, j1), (i0, i1)), stops excluded. centroid: (k, j, i). diameter_mm: of the sphere of the same
-    volume. value: the instance's number, 0 for the whole finding."""
+    volume. rim_contrast_hu: mean inside minus mean of the rim, None if there is no rim. value: the instance's number,
+    0 for the whole finding, whose diameter is that of its largest instance."""
 
     value: int
     voxels: int
@@ -31,7 +28,7 @@ class Measure:
     largest_k: int
     side: str
     zone: str
-    mean_hu: float | None
+    mean_hu: float
     rim_contrast_hu: float | None
 
 
@@ -39,19 +36,26 @@ def measure(mask: SparseMask, voxels: NDArray[np.int16], grid: Grid, field: Lung
     """The whole finding first, then its instances in ascending order of their value. Empty for an empty mask."""
     if mask.is_empty:
         return []
-    instances = [_one(mask, value, voxels, grid, field) for value in mask.instance_values()]
-    whole = instances[0] if len(instances) == 1 else _one(mask, 0, voxels, grid, field)
+    instances = []
+    for value, box in enumerate(ndimage.find_objects(mask.values), start=1):
+        if box is not None:
+            origin = tuple(o + s.start for o, s in zip(mask.origin, box, strict=True))
+            instances.append(
+                _one(value, mask.values[box] == value, (origin[0], origin[1], origin[2]), voxels, grid, field)
+            )
+    whole = instances[0] if len(instances) == 1 else _one(0, mask.values != 0, mask.origin, voxels, grid, field)
     largest = max(instance.diameter_mm for instance in instances)
     fields = {name: getattr(whole, name) for name in whole.__dataclass_fields__} | {"value": 0, "diameter_mm": largest}
     return [Measure(**fields), *instances]
 
 
-def _one(mask: SparseMask, value: int, voxels: NDArray[np.int16], grid: Grid, field: LungField | None) -> Measure:
-    inside = mask.values != 0 if value == 0 else mask.values == value
-    k, j, i = (axis + start for axis, start in zip(np.nonzero(inside), mask.origin, strict=True))
+def _one(
+    value: int, inside: NDArray[np.bool_], origin: Size, voxels: NDArray[np.int16], grid: Grid, field: LungField | None
+) -> Measure:
+    k, j, i = (axis + start for axis, start in zip(np.nonzero(inside), origin, strict=True))
     volume_ml = k.size * grid.voxel_ml
-    per_slice = np.bincount(k)
-    hu = voxels[k, j, i]
+    mean_hu = float(voxels[k, j, i].mean())
+    rim = values_at(voxels, surrounding(inside, origin, grid.size, grid.spacing_mm).rim)
     return Measure(
         value=value,
         voxels=int(k.size),
@@ -59,24 +63,9 @@ def _one(mask: SparseMask, value: int, voxels: NDArray[np.int16], grid: Grid, fi
         diameter_mm=2.0 * (3.0 * volume_ml * 1000.0 / (4.0 * math.pi)) ** (1.0 / 3.0),
         box=tuple((int(axis.min()), int(axis.max()) + 1) for axis in (k, j, i)),
         centroid=tuple(round(float(axis.mean()), 2) for axis in (k, j, i)),
-        largest_k=int(np.argmax(per_slice)),
+        largest_k=int(np.argmax(np.bincount(k))),
         side=side_of(i, field),
         zone=zone_of(k, field),
-        mean_hu=float(hu.mean()),
-        rim_contrast_hu=_rim_contrast(mask, inside, voxels, grid, float(hu.mean())),
+        mean_hu=mean_hu,
+        rim_contrast_hu=mean_hu - float(rim.mean()) if rim.size else None,
     )
-
-
-def _rim_contrast(
-    mask: SparseMask, inside: NDArray[np.bool_], voxels: NDArray[np.int16], grid: Grid, mean_hu: float
-) -> float | None:
-    dk, dj, di = (math.ceil(RIM_MM / mm) for mm in grid.spacing_mm)
-    box = union_box(mask, margin=(dk, dj, di))
-    if box is None or math.prod(s.stop - s.start for s in box) > RIM_MAX_VOXELS:
-        return None
-    filled = np.zeros(tuple(s.stop - s.start for s in box), dtype=bool)
-    place = tuple(slice(m.start - b.start, m.stop - b.start) for m, b in zip(mask.box, box, strict=True))
-    filled[place] = inside
-    distance = ndimage.distance_transform_edt(~filled, sampling=grid.spacing_mm)
-    rim = (distance > 0) & (distance <= RIM_MM)
-    return mean_hu - float(voxels[box][rim].mean()) if rim.any() else None

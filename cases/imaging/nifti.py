@@ -1,289 +1,262 @@
-"""Reading NIfTI files that cannot be trusted, into house order.
+"""Reading CTs from NIfTI files that cannot be trusted, into house order.
 
-Headers are checked before any data is read: a header may lie about size, a gzip may unpack to a thousand times its
-length, an affine may hold NaN. Everything that is wrong is said in one sentence (``NiftiError``).
+Headers are checked before any data is read: a header may lie about size, an affine may hold NaN. Everything that is
+wrong is said in one sentence (``FileRefused``). Data is read slab by slab straight into the house array, so that a CT
+of any axis order and any type costs its own size in memory once.
 """
 
-import gzip
 import io
-import zlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
+from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from numpy.typing import NDArray
 
-from cases.imaging import masks
 from cases.imaging.geometry import Grid
+from cases.imaging.gzipped import FileRefused, GzipFile
+from cases.imaging.metadata import ScanMetadata
 
 HU_RANGE = (-1024, 3071)
 """What the house keeps: padding below and metal above are clipped (data set note, point 13)."""
 
-MAX_CT_BYTES = 1_200_000_000
-"""Largest CT taken, unpacked: twice 1024 x 1024 x 1005 of the data set would be float32 and is refused by type."""
-
-MAX_MASK_BYTES = 4_000_000_000
-"""Largest mask taken, unpacked; the data set's largest is 1.73 GB. Masks are streamed, never held whole."""
+MAX_CT_VOXELS = 1_100_000_000
+"""Largest CT taken; 1024 x 1024 x 1005, the largest of each axis in the data set, is 1.05e9."""
 
 SPACING_MM = (0.1, 10.0)
 """Voxel sizes that a chest CT can have."""
 
-_SLAB_BYTES = 64_000_000
-_LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+OBLIQUE_DEGREES = 1.0
+"""A scan tilted by more than this is told to the person who imports; it is shown along its own axes."""
+
+SLAB_BYTES = 16_000_000
+"""Data is read in pieces of about this size: large enough for numpy, small enough for the processor's cache to help."""
+
+LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-class NiftiError(ValueError):
-    """A file that cannot be read as what it should be. The message is a sentence for the person who imports."""
+@dataclass(frozen=True)
+class Frame:
+    """How a CT's file lies in the house. shape: of the file, X x Y x Z. reorientation: nibabel's transform from the
+    file's axes to L, P, S (row per file axis: target axis, +1 or -1). notes: sentences for the report."""
+
+    shape: tuple[int, int, int]
+    reorientation: NDArray[np.float64]
+    grid: Grid
+    notes: tuple[str, ...] = ()
+
+    def as_file(self, house: NDArray[Any]) -> NDArray[Any]:
+        """A view of a house array [k, j, i] whose axes are the file's x, y, z: write in file order, read in house order."""
+        lps = house.transpose(2, 1, 0)
+        axes = [int(target) for target, _ in self.reorientation]
+        steps = [slice(None, None, int(flip)) for _, flip in self.reorientation]
+        turned: NDArray[Any] = lps.transpose(axes)[tuple(steps)]
+        return turned
+
+    @property
+    def slices_come_in_order(self) -> bool:
+        """The file's slowest axis is the house's k: axial slices are whole as soon as they are read."""
+        return int(self.reorientation[2][0]) == 2
 
 
 @dataclass(frozen=True)
 class Ct:
-    """voxels: int16 HU [k, j, i], clipped. reorientation: nibabel's transform from the file's axes to L, P, S."""
+    """voxels: int16 HU [k, j, i], clipped."""
 
     voxels: NDArray[np.int16]
-    grid: Grid
-    file_shape: tuple[int, int, int]
-    reorientation: NDArray[np.float64]
-    notes: tuple[str, ...]
+    frame: Frame
+
+    @property
+    def grid(self) -> Grid:
+        return self.frame.grid
 
 
-def read_ct(path: Path) -> Ct:
-    """Read a CT-RATE volume (the corrected generation: int16 HU) into house order."""
-    with _unpacked(path) as stream:
-        header, offset = _header(stream, path)
-        shape = tuple(int(n) for n in header.get_data_shape())
-        if len(shape) != 3 or min(shape) < 2:
-            raise NiftiError(f"{path.name} has the shape {_by(shape)}; a CT has three axes.")
-        if header.get_data_dtype().kind not in "iu" or header.get_data_dtype().itemsize > 2:
-            raise NiftiError(
-                f"{path.name} holds {header.get_data_dtype()} values: it looks like the old CT-RATE generation, "
-                "whose headers are blank. Use the *_fixed files."
+@dataclass(frozen=True)
+class _Scale:
+    slope: float
+    intercept: float
+
+    def __bool__(self) -> bool:
+        return (self.slope, self.intercept) != (1.0, 0.0)
+
+
+def read_frame(path: Path, metadata: ScanMetadata | None = None, *, old: bool = False) -> Frame:
+    """What the header says of a CT, checked, without reading its voxels. Arguments as for ``read_ct``."""
+    with GzipFile(path) as file:
+        return _frame(read_header(file), path, metadata, old=old)[0]
+
+
+def read_ct(
+    path: Path,
+    metadata: ScanMetadata | None = None,
+    *,
+    old: bool = False,
+    ready: Callable[[NDArray[np.int16], range], None] | None = None,
+) -> Ct:
+    """Read a CT-RATE volume into house order.
+
+    The corrected generation (int16 HU, true header) is taken as it is. The old one (blank header, stored values) needs
+    its row of CT-RATE's metadata; ``old`` says that the file lies in the old generation's tree, whatever its header
+    claims. ``ready(voxels, ks)`` is called whenever the slices ``ks`` are final, so that they can be used meanwhile.
+
+    Raises FileRefused.
+    """
+    with GzipFile(path) as file:
+        header = read_header(file)
+        frame, scale = _frame(header, path, metadata, old=old)
+        voxels = np.empty(frame.grid.size, dtype=np.int16)
+        target = frame.as_file(voxels)
+        depth = frame.shape[2]
+        for first, planes in slabs(file, header.get_data_dtype(), (frame.shape[1], frame.shape[0]), depth):
+            stop = first + len(planes)
+            target[:, :, first:stop] = _to_hu(planes, scale, path).transpose(2, 1, 0)
+            if ready and frame.slices_come_in_order:
+                upwards = frame.reorientation[2][1] > 0
+                ready(voxels, range(first, stop) if upwards else range(depth - stop, depth - first))
+        file.expect_end()
+    if ready and not frame.slices_come_in_order:
+        ready(voxels, range(len(voxels)))
+    return Ct(voxels, frame)
+
+
+def _to_hu(planes: NDArray[Any], scale: _Scale, path: Path) -> NDArray[np.int16]:
+    if planes.dtype.kind == "f" and not np.isfinite(planes).all():
+        raise FileRefused(f"{path.name} holds voxels that are not numbers.")
+    if scale:
+        planes = planes * np.float32(scale.slope) + np.float32(scale.intercept)
+    if planes.dtype.kind == "f":
+        planes = np.rint(planes)
+    elif planes.dtype != np.int16:  # the limits may have no place in its type
+        planes = planes.astype(np.int64)
+    hu: NDArray[np.int16] = np.clip(planes, *HU_RANGE).astype(np.int16, copy=False)
+    return hu
+
+
+def _frame(header: nib.Nifti1Header, path: Path, metadata: ScanMetadata | None, *, old: bool) -> tuple[Frame, _Scale]:
+    shape = tuple(int(n) for n in header.get_data_shape())
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    dtype = header.get_data_dtype()
+    if len(shape) != 3 or min(shape) < 2:
+        raise FileRefused(f"{path.name} has the shape {by(shape)}; a CT has three axes.")
+    if math.prod(shape) > MAX_CT_VOXELS:
+        raise FileRefused(
+            f"{path.name} would have {math.prod(shape) / 1e9:.1f} thousand million voxels ({by(shape)}); "
+            f"the limit is {MAX_CT_VOXELS / 1e9:.1f}."
+        )
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise FileRefused(f"{path.name} holds {dtype} values; a CT holds numbers.")
+    notes = []
+    affine = affine_of(header, path)
+    if old or _is_blank(affine):
+        if metadata is None:
+            raise FileRefused(
+                f"{path.name} is of the old CT-RATE generation, whose header says nothing of spacing and orientation. "
+                "Use the *_fixed files, or add the metadata CSV (dataset/metadata/) to the data set."
             )
-        affine = _affine(header, path)
-        if np.allclose(affine, np.eye(4)):
-            raise NiftiError(
-                f"{path.name} has a blank header (identity affine): it is the old CT-RATE generation, whose spacing "
-                "and orientation are unknown. Use the *_fixed files."
+        affine, scale = LPS_FROM_RAS @ metadata.lps_affine(), _Scale(metadata.slope, metadata.intercept)
+        _check_affine(affine, f"The metadata of {path.name}")
+        notes.append("It is of the old CT-RATE generation; geometry and HU come from the metadata CSV.")
+    else:
+        slope, intercept = header.get_slope_inter()
+        scale = _Scale(1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept))
+        if not (math.isfinite(scale.slope) and math.isfinite(scale.intercept)):
+            raise FileRefused(f"{path.name} has a slope or intercept that is not a number.")
+        if dtype != np.int16 or scale:
+            notes.append(
+                f"It holds {dtype} values (slope {scale.slope:g}, intercept {scale.intercept:g}) where CT-RATE's "
+                "corrected files hold plain int16."
             )
-        raw = _data(stream, header, offset, path, limit=MAX_CT_BYTES)
-    # NIfTI stores the first axis fastest: read back to front, the bytes are already [z, y, x].
-    stored = np.frombuffer(raw, dtype=header.get_data_dtype()).reshape(shape[::-1]).transpose(2, 1, 0)
-    slope, intercept = header.get_slope_inter()
-    if slope not in (None, 1.0) or intercept not in (None, 0.0):
-        stored = np.rint(stored * np.float32(slope or 1.0) + np.float32(intercept or 0.0))
     ornt = ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "S")))
-    lps = _LPS_FROM_RAS @ affine @ inv_ornt_aff(ornt, shape)
-    turned = apply_orientation(stored, ornt).transpose(2, 1, 0)
-    voxels = np.ascontiguousarray(np.clip(turned, *HU_RANGE), dtype=np.int16)
+    lps = LPS_FROM_RAS @ affine @ inv_ornt_aff(ornt, shape)
     di, dj, dk = (float(np.linalg.norm(lps[:3, axis])) for axis in range(3))
+    size = [0, 0, 0]
+    for axis, (to, _) in enumerate(ornt):
+        size[int(to)] = shape[axis]
     grid = Grid(
-        size=(voxels.shape[0], voxels.shape[1], voxels.shape[2]),
+        size=(size[2], size[1], size[0]),
         spacing_mm=(dk, dj, di),
         affine=tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in lps),
     )
-    return Ct(voxels, grid, (shape[0], shape[1], shape[2]), ornt, _notes(lps, (di, dj, dk)))
+    notes += _tilt(lps, (di, dj, dk))
+    return Frame((shape[0], shape[1], shape[2]), ornt, grid, tuple(notes)), scale
 
 
-def read_masks(path: Path, ct: Ct, *, findings: int) -> list[masks.SparseMask]:
-    """Read one mask per finding, aligned by index with the CT's file; the mask's own affine is ignored.
-
-    Accepts (F, X, Y, Z), and (X, Y, Z) or (X, Y, Z, F) where only that fits the CT's shape.
-    """
-    with _unpacked(path) as stream:
-        header, offset = _header(stream, path)
-        shape = tuple(int(n) for n in header.get_data_shape())
-        if header.get_data_dtype().kind not in "iu" or header.get_data_dtype().itemsize > 2:
-            raise NiftiError(f"{path.name} holds {header.get_data_dtype()} values; a mask holds small whole numbers.")
-        _check_size(shape, header.get_data_dtype().itemsize, path, limit=MAX_MASK_BYTES)
-        x, y, z = ct.file_shape
-        # How the values lie in the file, slowest axis first: one block per entry of the outer shape.
-        if shape == (findings, x, y, z):
-            picked = _collect(stream, offset, header.get_data_dtype(), path, planes=z, plane=(y, x, findings))
-        elif (findings == 1 and shape == (x, y, z)) or shape == (x, y, z, 1) == (x, y, z, findings):
-            picked = _collect(stream, offset, header.get_data_dtype(), path, planes=z, plane=(y, x, 1))
-        elif shape == (x, y, z, findings):
-            picked = _collect_last(stream, offset, header.get_data_dtype(), path, planes=z, plane=(y, x), n=findings)
-        else:
-            raise NiftiError(
-                f"{path.name} has the shape {_by(shape)}, which fits neither {findings} findings on this CT "
-                f"({_by((findings, x, y, z))}) nor any other order of those axes."
-            )
-        _expect_end(stream, path)
-    return [_to_house(found, ct) for found in picked]
+def _is_blank(affine: NDArray[np.float64]) -> bool:
+    """No direction, no origin, voxels of 1 mm: nobody wrote this header."""
+    return bool(np.allclose(np.abs(affine), np.eye(4)))
 
 
-Found = tuple[list[NDArray[np.int64]], list[NDArray[np.uint8]]]
+# -- headers and slabs, shared with the masks ---------------------------------------------------------------------------
 
 
-def _collect(
-    stream: gzip.GzipFile, offset: int, dtype: np.dtype[Any], path: Path, *, planes: int, plane: tuple[int, int, int]
-) -> list[Found]:
-    """Indices (into z, y, x) and values of the voxels set, per finding, read slab by slab."""
-    _skip_to_data(stream, offset, path)
-    per_plane = plane[0] * plane[1] * plane[2]
-    step = max(1, _SLAB_BYTES // (per_plane * dtype.itemsize))
-    found: list[Found] = [([], []) for _ in range(plane[2])]
-    for first in range(0, planes, step):
-        count = min(step, planes - first)
-        slab = np.frombuffer(_exactly(stream, count * per_plane * dtype.itemsize, path), dtype=dtype)
-        slab = slab.reshape(-1, plane[2])
-        for channel, (indices, values) in enumerate(found):
-            column = slab[:, channel]
-            where = np.flatnonzero(column)
-            if where.size:
-                indices.append(where + first * plane[0] * plane[1])
-                values.append(_as_uint8(column[where], path))
-    return found
-
-
-def _collect_last(
-    stream: gzip.GzipFile, offset: int, dtype: np.dtype[Any], path: Path, *, planes: int, plane: tuple[int, int], n: int
-) -> list[Found]:
-    """The same for a file whose last axis is the finding: one finding after the other."""
-    found = _collect(stream, offset, dtype, path, planes=planes * n, plane=(*plane, 1))[0]
-    voxels = planes * plane[0] * plane[1]
-    split: list[Found] = [([], []) for _ in range(n)]
-    for indices, values in zip(*found, strict=True):
-        for channel in np.unique(indices // voxels):
-            mine = indices // voxels == channel
-            split[int(channel)][0].append(indices[mine] - channel * voxels)
-            split[int(channel)][1].append(values[mine])
-    return split
-
-
-def _as_uint8(values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
-    if values.min() < 0 or values.max() > 255:
-        raise NiftiError(f"{path.name} holds the value {int(values.max())}; instance numbers go from 1 to 255.")
-    return values.astype(np.uint8)
-
-
-def _to_house(found: Found, ct: Ct) -> masks.SparseMask:
-    """Place the collected voxels in house order, by the CT's own reorientation."""
-    if not found[0]:
-        return masks.empty(ct.grid.size)
-    indices, values = np.concatenate(found[0]), np.concatenate(found[1])
-    x_size, y_size, _ = ct.file_shape
-    file_axes = (indices % x_size, indices // x_size % y_size, indices // (x_size * y_size))
-    ijk: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * 3
-    for axis, (target, flip) in enumerate(ct.reorientation):
-        along = file_axes[axis]
-        ijk[int(target)] = along if flip > 0 else ct.file_shape[axis] - 1 - along
-    i, j, k = ijk
-    low = (int(k.min()), int(j.min()), int(i.min()))
-    box = np.zeros((int(k.max()) - low[0] + 1, int(j.max()) - low[1] + 1, int(i.max()) - low[2] + 1), dtype=np.uint8)
-    box[k - low[0], j - low[1], i - low[2]] = values
-    return masks.SparseMask(ct.grid.size, low, box)
-
-
-# -- bytes ------------------------------------------------------------------------------------------------------------
-
-
-class _unpacked:
-    """A file's bytes, unpacked as they are read, with every way a file can be damaged turned into a sentence."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.file: IO[bytes] | None = None
-
-    def __enter__(self) -> gzip.GzipFile:
-        try:
-            self.file = self.path.open("rb")
-            start = self.file.read(2)
-            self.file.seek(0)
-        except OSError as error:
-            raise NiftiError(f"{self.path.name} cannot be opened: {error.strerror or error}.") from error
-        if start == b"\x1f\x8b":
-            return gzip.GzipFile(fileobj=self.file)
-        self.file.close()
-        if start in (b"ve", b"# ") or len(start) < 2:
-            raise NiftiError(f"{self.path.name} is a pointer, not the file itself; download it again with its content.")
-        raise NiftiError(f"{self.path.name} is not a gzip file; the download may have been cut or replaced.")
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self.file is not None:
-            self.file.close()
-        if isinstance(error, EOFError | gzip.BadGzipFile | zlib.error):
-            raise NiftiError(f"{self.path.name} is damaged or cut short: {error}.") from error
-
-
-def _header(stream: gzip.GzipFile, path: Path) -> tuple[nib.Nifti1Header, int]:
-    start = stream.read(348)
+def read_header(file: GzipFile) -> nib.Nifti1Header:
+    """The header, checked for sense; the stream then stands at the first voxel."""
+    name = file.path.name
+    start = file.read(348)
     try:
-        header = nib.Nifti1Header.from_fileobj(io.BytesIO(start), check=False)
+        header: nib.Nifti1Header = nib.Nifti1Header.from_fileobj(io.BytesIO(start), check=False)
         header.get_data_dtype()
         sizes = header["dim"]
     except Exception as error:  # nibabel raises many kinds for bytes that are no header
-        raise NiftiError(f"{path.name} does not start with a NIfTI-1 header.") from error
+        raise FileRefused(f"{name} does not start with a NIfTI-1 header.") from error
     if int(header["sizeof_hdr"]) != 348 or not 1 <= int(sizes[0]) <= 7 or (sizes[1 : int(sizes[0]) + 1] < 1).any():
-        raise NiftiError(f"{path.name} does not start with a NIfTI-1 header that makes sense.")
+        raise FileRefused(f"{name} does not start with a NIfTI-1 header that makes sense.")
     offset = float(header["vox_offset"])
     if not 348 <= offset <= 1_000_000:
-        raise NiftiError(f"{path.name} says its data starts at byte {offset:g}, which cannot be.")
-    return header, int(offset)
+        raise FileRefused(f"{name} says its data starts at byte {offset:g}, which cannot be.")
+    file.read(int(offset) - 348)
+    return header
 
 
-def _affine(header: nib.Nifti1Header, path: Path) -> NDArray[np.float64]:
+def slabs(
+    file: GzipFile, dtype: np.dtype[Any], plane: tuple[int, ...], count: int
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The file's planes, slowest axis first, a few at a time: (number of the first, array [n, *plane]).
+
+    The array is only good until the next step: its memory is used again.
+    """
+    bytes_per_plane = math.prod(plane) * dtype.itemsize
+    step = max(1, min(count, SLAB_BYTES // bytes_per_plane))
+    buffer = bytearray(step * bytes_per_plane)
+    for first in range(0, count, step):
+        n = min(step, count - first)
+        file.fill(memoryview(buffer)[: n * bytes_per_plane])
+        yield first, np.frombuffer(buffer, dtype=dtype, count=n * math.prod(plane)).reshape(n, *plane)
+
+
+def affine_of(header: nib.Nifti1Header, path: Path) -> NDArray[np.float64]:
     with np.errstate(all="ignore"):
         try:
             affine = np.asarray(header.get_best_affine(), dtype=np.float64)
         except Exception as error:
-            raise NiftiError(f"{path.name} has an orientation that cannot be read.") from error
-    if not np.isfinite(affine).all():
-        raise NiftiError(f"{path.name} has an affine with values that are not numbers.")
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if (spacing < SPACING_MM[0]).any() or (spacing > SPACING_MM[1]).any():
-        raise NiftiError(f"{path.name} has voxels of {_by(spacing.round(3))} mm, which no chest CT has.")
-    if abs(np.linalg.det(affine[:3, :3])) < 0.1 * float(np.prod(spacing)):
-        raise NiftiError(f"{path.name} has axes that do not span a volume.")
+            raise FileRefused(f"{path.name} has an orientation that cannot be read.") from error
+    _check_affine(affine, path.name)
     return affine
 
 
-def _check_size(shape: Sequence[int], itemsize: int, path: Path, *, limit: int) -> int:
-    size = itemsize
-    for n in shape:
-        size *= int(n)
-    if size > limit:
-        raise NiftiError(
-            f"{path.name} would unpack to {size / 1e9:.1f} GB ({_by(shape)}); the limit is {limit / 1e9:g} GB."
-        )
-    return size
+def _check_affine(affine: NDArray[np.float64], what: str) -> None:
+    if not np.isfinite(affine).all():
+        raise FileRefused(f"{what} has an affine with values that are not numbers.")
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if (spacing < SPACING_MM[0]).any() or (spacing > SPACING_MM[1]).any():
+        raise FileRefused(f"{what} has voxels of {by(spacing.round(3))} mm, which no chest CT has.")
+    if abs(np.linalg.det(affine[:3, :3])) < 0.1 * float(np.prod(spacing)):
+        raise FileRefused(f"{what} has axes that do not span a volume.")
 
 
-def _data(stream: gzip.GzipFile, header: nib.Nifti1Header, offset: int, path: Path, *, limit: int) -> bytes:
-    size = _check_size(header.get_data_shape(), header.get_data_dtype().itemsize, path, limit=limit)
-    _skip_to_data(stream, offset, path)
-    raw = _exactly(stream, size, path)
-    _expect_end(stream, path)
-    return raw
-
-
-def _skip_to_data(stream: gzip.GzipFile, offset: int, path: Path) -> None:
-    _exactly(stream, offset - 348, path)
-
-
-def _exactly(stream: gzip.GzipFile, size: int, path: Path) -> bytes:
-    data = stream.read(size)
-    if len(data) != size:
-        raise NiftiError(
-            f"{path.name} ends before its data does: {len(data):,} of {size:,} bytes of a part were there."
-        )
-    return data
-
-
-def _expect_end(stream: gzip.GzipFile, path: Path) -> None:
-    if stream.read(1):
-        raise NiftiError(f"{path.name} holds more data than its header says.")
-
-
-def _by(shape: Any) -> str:
+def by(shape: Any) -> str:
+    """A shape in words: 512 x 512 x 336."""
     return " x ".join(str(n) for n in shape)
 
 
-def _notes(lps: NDArray[np.float64], spacing: tuple[float, float, float]) -> tuple[str, ...]:
+def _tilt(lps: NDArray[np.float64], spacing: tuple[float, float, float]) -> list[str]:
     cosines = np.abs(np.diag(lps[:3, :3])) / np.array(spacing)
     tilt = float(np.degrees(np.arccos(np.clip(cosines.min(), 0.0, 1.0))))
-    return (f"The scan is tilted by {tilt:.0f} degrees; it is shown along its own axes.",) if tilt > 1.0 else ()
+    return (
+        [f"The scan is tilted by {tilt:.0f} degrees; it is shown along its own axes."] if tilt > OBLIQUE_DEGREES else []
+    )

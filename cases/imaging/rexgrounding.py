@@ -4,6 +4,7 @@ Two JSON releases exist (base and challenge); both are read and merged by name. 
 described in the docstrings where they matter.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -11,8 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cases.imaging.metadata import ScanMetadata
+
 JSON_FILES = ("MICCAI_challenge_dataset.json", "dataset.json")
 """The challenge release first: its val is a superset of the base release's."""
+
+RELEASES = {
+    "25e89d26eef53631d1b06c9b6c0bcd75c64190ff2ffce1d6ab8df4ca0ce6411b": "base release of May 2026",
+    "3a66087608d5d0177a30c0238845a7e53518fcd82f8f41283a7d14fc02b37e6a": "challenge release of June 2026",
+}
+"""SHA-256 of the JSON files that were seen as published; another is a newer release, or was changed."""
 
 SPLITS = ("train", "val", "test")
 EXHAUSTIVE_SPLITS = frozenset({"val", "test"})
@@ -86,6 +95,15 @@ def read_entries(root: Path) -> list[Entry]:
     return sorted(entries.values(), key=lambda entry: (SPLITS.index(entry.split), entry.name))
 
 
+def releases(root: Path) -> dict[str, str]:
+    """Which release each JSON file in ``root`` is, by its checksum."""
+    found = [root / name for name in JSON_FILES if (root / name).is_file()]
+    return {
+        path.name: RELEASES.get(hashlib.sha256(path.read_bytes()).hexdigest(), "not a release known here")
+        for path in found
+    }
+
+
 def _entry(item: Any, split: str) -> Entry:
     name = item.get("name") if isinstance(item, dict) else None
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -119,24 +137,46 @@ def _optional(values: Any, channel: int) -> int | None:
     return value if isinstance(value, int) else None
 
 
+@dataclass(frozen=True)
+class Source:
+    """The files of one entry. old: the CT lies in the old generation's tree. metadata: its row of CT-RATE's tables."""
+
+    ct: Path
+    mask: Path
+    old: bool = False
+    metadata: ScanMetadata | None = None
+
+
 def locate_mask(root: Path, entry: Entry) -> Path | None:
     return _inside(root, [Path("segmentations") / entry.name])
 
 
-def locate_ct(root: Path, folders: Sequence[Path], entry: Entry) -> Path | None:
-    """Where the CT of an entry lies: flat folders given by the user, then CT-RATE's own tree in its usual places.
+def locate_ct(root: Path, folders: Sequence[Path], entry: Entry) -> tuple[Path, bool] | None:
+    """Where the CT of an entry lies, and whether that is the old generation's tree.
 
-    The prefix of the tree comes from the name, never from the split: the data set's train holds valid_ names too.
+    Flat folders given by the user come first, then CT-RATE's own tree in its usual places, last its old tree. The
+    prefix of the tree comes from the name, never from the split: the data set's train holds valid_ names too.
     """
     prefix, patient, letter, _ = entry.stem.split("_")
     nested = Path(f"{prefix}_{patient}") / f"{prefix}_{patient}_{letter}" / entry.name
-    tree = Path(f"{prefix}_fixed") / nested
-    below = [Path("dataset") / tree, tree]
-    for folder in folders:
-        if path := _inside(folder, [Path(entry.name), *below]):
-            return path
     starts = [Path(), Path("ct"), Path("images"), Path("ct_rate_fixed")]
-    return _inside(root, [start / path for start in starts for path in (*below, Path(entry.name))])
+    places = [(folder, [Path()]) for folder in folders] + [(root, starts)]
+    for tree, old in ((Path(f"{prefix}_fixed"), False), (Path(prefix), True)):
+        for base, below in places:
+            flat = [] if old else [start / entry.name for start in below]
+            trees = [start / part / tree / nested for start in below for part in (Path("dataset"), Path())]
+            if path := _inside(base, [*flat, *trees]):
+                return path, old
+    return None
+
+
+def unfinished_downloads(folders: Iterable[Path]) -> frozenset[str]:
+    """Names of files whose download was begun and not finished: Hugging Face keeps them below .cache as .incomplete."""
+    names = set()
+    for folder in folders:
+        for path in (folder / ".cache" / "huggingface" / "download").glob("**/*.incomplete"):
+            names.add(path.name.partition(".nii.gz")[0] + ".nii.gz")
+    return frozenset(names)
 
 
 def _inside(root: Path, candidates: Iterable[Path]) -> Path | None:

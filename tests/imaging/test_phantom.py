@@ -1,7 +1,7 @@
 import nibabel as nib
 import numpy as np
 
-from cases.imaging import anatomy, content, masks, rexlike
+from cases.imaging import anatomy, rexlike
 from cases.imaging.phantom.cases import build, demo_cases, tiny
 
 
@@ -37,17 +37,6 @@ def test_a_full_case_looks_like_its_sentences():
     assert air.category == "2g"
     assert np.median(case.voxels[air.truth > 0]) < -950
     assert (build(spec).voxels == case.voxels).all()
-
-
-def test_a_flipped_mask_is_caught():
-    case = tiny()
-    pairs = [(finding.category, masks.from_dense(finding.truth)) for finding in case.findings]
-    assert content.check(case.voxels, pairs) is None
-    effusion = case.findings[2].truth
-    flipped = [("2e", masks.from_dense(np.ascontiguousarray(effusion[:, ::-1])))]
-    suspicion = content.check(case.voxels, flipped)
-    assert suspicion is not None
-    assert suspicion.flip == "front-back"
 
 
 def test_the_layout_is_the_data_sets(tmp_path):

@@ -1,28 +1,22 @@
 """Import ReXGroundingCT with its CT-RATE volumes, as downloaded."""
 
-import json
 import os
-import resource
 import sys
 import time
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 from tqdm import tqdm
 
-from cases import ingest
+from cases import imports
 from cases.imaging import rexgrounding
+from cases.imports import Job, Outcome
 
-CHILD_MEMORY_BYTES = 6 * 1024**3
-"""What one child process may take: a file that needs more costs its own entry, not the import."""
+GOOD = frozenset({"imported", "unchanged", "would be imported", "sound"})
 
 
 class Command(BaseCommand):
@@ -39,6 +33,13 @@ class Command(BaseCommand):
         parser.add_argument("--limit", type=int, help="At most this many entries.")
         parser.add_argument("--workers", type=int, default=max(1, min(4, os.cpu_count() or 1)))
         parser.add_argument("--report", type=Path, help="Write the outcome of every entry to this JSON file.")
+        parser.add_argument(
+            "--trust", action="append", default=[], metavar="NAME",
+            help="Take this entry although the content check holds it back; somebody has looked at it. May be repeated.",
+        )  # fmt: skip
+        only = parser.add_mutually_exclusive_group()
+        only.add_argument("--dry-run", action="store_true", help="Read headers only, write nothing, say what would be.")
+        only.add_argument("--check", action="store_true", help="Re-read what is stored and compare checksums.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         root: Path = options["root"]
@@ -49,112 +50,56 @@ class Command(BaseCommand):
         if options["split"]:
             entries = [entry for entry in entries if entry.split in options["split"]]
         entries = entries[: options["limit"]]
-        outcomes = []
         started = time.monotonic()
-        for outcome in self._progress(import_entries(entries, root, options["ct"], options["workers"]), len(entries)):
-            outcomes.append(outcome)
-        counts = Counter(outcome["outcome"] for outcome in outcomes)
+        if options["check"]:
+            steps: Iterator[Outcome] = imports.check([entry.stem for entry in entries])
+        else:
+            trusted = {name.removesuffix(".nii.gz") for name in options["trust"]}
+            steps = self._import(list(imports.plan(entries, root, options["ct"], trusted=trusted)), options)
+        outcomes = list(self._told(steps, len(entries)))
+        seconds = time.monotonic() - started
+        described = imports.summary(entries, outcomes, root)
+        if options["verbosity"]:
+            self._tell(described)
+        counts = Counter(one.outcome for one in outcomes)
+        told = ", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to import"
+        self.stdout.write(f"{len(outcomes)} entries: {told} ({seconds:.0f} s)")
         if options["report"]:
-            report = {"seconds": round(time.monotonic() - started, 1), "counts": counts, "entries": outcomes}
-            options["report"].write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        summary = ", ".join(f"{number} {what}" for what, number in sorted(counts.items())) or "nothing to import"
-        self.stdout.write(f"{len(outcomes)} entries: {summary} ({time.monotonic() - started:.0f} s)")
-        if entries and not counts["imported"] + counts["unchanged"]:
+            imports.write_report(options["report"], outcomes, described, seconds)
+        if options["check"] and any(one.outcome == "damaged" for one in outcomes):
+            raise CommandError("Some of what is stored is damaged; run the import again to store it anew.")
+        if entries and not options["check"] and not any(one.outcome in GOOD for one in outcomes):
             raise CommandError("Nothing could be imported; the reasons are above.")
 
-    def _progress(self, outcomes: Iterator[dict], total: int) -> Iterator[dict]:
-        """A bar on a terminal; plain lines otherwise. Failures are always said."""
+    def _import(self, planned: list[Outcome | Job], options: dict[str, Any]) -> Iterator[Outcome]:
+        yield from (one for one in planned if isinstance(one, Outcome))
+        jobs = [one for one in planned if isinstance(one, Job)]
+        yield from imports.rehearse(jobs) if options["dry_run"] else imports.run(jobs, options["workers"])
+
+    def _told(self, outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+        """A bar with rate and time left on a terminal; plain lines otherwise. What went wrong is always said."""
         terminal = sys.stderr.isatty()
-        bar = tqdm(total=total, unit="scan", disable=not terminal, file=sys.stderr)
-        with bar:
-            for done, outcome in enumerate(outcomes, start=1):
+        tqdm.monitor_interval = 0  # its thread would be forked into the children
+        with tqdm(total=total, unit="scan", disable=not terminal, file=sys.stderr) as bar:
+            for done, one in enumerate(outcomes, start=1):
                 bar.update()
-                line = f"[{done}/{total}] {outcome['name']}: {outcome['outcome']}"
-                if outcome["reason"]:
-                    line += f". {outcome['reason']}"
+                line = f"[{done}/{total}] {one.name}: {one.outcome}" + (f". {one.reason}" if one.reason else "")
                 if not terminal:
                     self.stdout.write(line)
-                elif outcome["outcome"] in ("skipped", "failed"):
+                elif one.outcome not in GOOD:
                     bar.write(line, file=sys.stderr)
-                yield outcome
+                yield one
 
-
-def import_entries(
-    entries: list[rexgrounding.Entry], root: Path, folders: list[Path], workers: int
-) -> Iterator[dict[str, Any]]:
-    """Outcome of each entry as it is reached. Reading and compressing happen in children, rows are written here."""
-    credits = rexgrounding.read_credits(root)
-    waiting: list[tuple[rexgrounding.Entry, tuple[Any, ...]]] = []
-    for entry in entries:
-        ct, mask = (None, None) if entry.problem else (
-            rexgrounding.locate_ct(root, folders, entry), rexgrounding.locate_mask(root, entry)
-        )  # fmt: skip
-        if entry.problem:
-            yield _outcome(entry, "failed", entry.problem)
-        elif mask is None:
-            yield _outcome(entry, "skipped", "There is no reference mask for it.")
-        elif ct is None:
-            yield _outcome(entry, "skipped", "Its CT was not found; give the folder with --ct.")
-        elif ingest.is_current(entry, mark := ingest.fingerprint(entry, ct, mask)):
-            yield _outcome(entry, "unchanged", "")
-        else:
-            waiting.append((entry, (entry, ct, mask, mark, credits.get(entry.name, ("", "")))))
-    yield from _run(waiting, workers)
-
-
-def _run(waiting: list[tuple[rexgrounding.Entry, tuple[Any, ...]]], workers: int) -> Iterator[dict[str, Any]]:
-    queue = list(reversed(waiting))
-    connections.close_all()  # children must not share a connection
-    while queue:
-        running: dict[Future, rexgrounding.Entry] = {}
-        with ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_limit_memory) as pool:
-            while queue or running:
-                while queue and len(running) < workers + 1:
-                    entry, job = queue.pop()
-                    running[pool.submit(_store, *job)] = entry
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                broken = False
-                for future in done:
-                    entry = running.pop(future)
-                    broken = broken or isinstance(future.exception(), BrokenProcessPool)
-                    yield _finish(entry, future)
-                if broken:  # a child was killed: what ran beside it is lost with it, the rest goes on in a new pool
-                    for future, entry in running.items():
-                        yield _finish(entry, future)
-                    break
-
-
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (CHILD_MEMORY_BYTES, CHILD_MEMORY_BYTES))
-
-
-def _store(entry: rexgrounding.Entry, ct: Path, mask: Path, mark: str, credit: tuple[str, str]) -> Any:
-    """Runs in a child: refusals come back as a sentence, because exceptions do not all survive the way."""
-    started = time.monotonic()
-    try:
-        stored = ingest.store_volume(entry, ct, mask, mark=mark, credit=credit)
-    except ingest.ImportRefused as error:
-        return str(error), 0.0
-    except MemoryError:
-        return "It needs more memory than one import may take.", 0.0
-    except OSError as error:
-        return f"A file could not be read or written: {error.strerror or error}.", 0.0
-    return stored, time.monotonic() - started
-
-
-def _finish(entry: rexgrounding.Entry, future: Future) -> dict[str, Any]:
-    try:
-        stored, seconds = future.result()
-    except BrokenProcessPool:
-        return _outcome(entry, "failed", "The process that read it was killed; run the import again.")
-    if isinstance(stored, str):
-        return _outcome(entry, "failed", stored)
-    try:
-        _, warnings = ingest.record_volume(stored)
-    except ingest.ImportRefused as error:
-        return _outcome(entry, "failed", str(error))
-    return _outcome(entry, "imported", "") | {"warnings": warnings, "seconds": round(seconds, 2)}
-
-
-def _outcome(entry: rexgrounding.Entry, outcome: str, reason: str) -> dict[str, Any]:
-    return {"name": entry.name, "split": entry.split, "outcome": outcome, "reason": reason, "warnings": []}
+    def _tell(self, described: dict) -> None:
+        """The closing table: what the JSON lists, what is in the library now, what the authors published."""
+        for name, release in described["release"].items():
+            self.stdout.write(f"{name}: {release}")
+        for split, part in described["splits"].items():
+            scans = ", ".join(f"{number} {what}" for what, number in part["scans"].items())
+            self.stdout.write(f"{split}: scans {scans}")
+            here = ("listed", "in the library")
+            rows = {code: n for code, n in part["findings"].items() if any(n[column] for column in here)}
+            columns = (*here, "published")
+            self.stdout.write("  findings" + "".join(f"{column:>16}" for column in columns))
+            for code, counts in rows.items():
+                self.stdout.write(f"  {code or 'none':8}" + "".join(f"{counts[column]:>16}" for column in columns))

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         root = settings.DATA_DIR / "demo"
         self._make_cases(root)
-        call_command("import_rexgroundingct", str(root), stdout=self.stdout)
+        call_command("import_rexgroundingct", str(root), stdout=self.stdout, verbosity=0)
         demo.make_assignment()
         if not options["no_server"]:
             self._serve(options["port"])
