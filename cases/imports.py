@@ -75,7 +75,7 @@ def plan(
         elif marks.get(entry.stem) == (mark := ingest.fingerprint(entry, source)):
             yield _outcome(entry, "unchanged")
         else:
-            yield Job(entry, source, mark, credits.get(entry.name, ("", "")), entry.stem in trusted)
+            yield Job(entry, source, mark, credits.get(entry.name, rexgrounding.CREDIT), entry.stem in trusted)
 
 
 def _source(

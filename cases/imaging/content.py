@@ -70,7 +70,12 @@ _SQUARE = {
     "across the diagonal of the slice": ((0, 2, 1), (1, 1, 1)),
     "across the other diagonal of the slice": ((0, 2, 1), (1, -1, -1)),
 }
-TURNS: dict[str, Turn] = {**_IN_PLANE, **_SQUARE}
+
+
+def turns_of(shape: tuple[int, ...]) -> dict[str, Turn]:
+    """Every other orientation that a mask of this shape (K, J, I) could be laid over the same CT in, within the slice
+    or upside down; quarter turns only fit where the slice is square."""
+    return {**_IN_PLANE, **(_SQUARE if shape[1] == shape[2] else {})}
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,7 @@ def compare(voxels: NDArray[np.int16], judged: Sequence[tuple[Expectation, Surro
     if not judged:
         return None
     as_is = agreement(voxels, judged, None)
-    turns = {**_IN_PLANE, **(_SQUARE if voxels.shape[1] == voxels.shape[2] else {})}
-    turned = {name: agreement(voxels, judged, turn) for name, turn in turns.items()}
+    turned = {name: agreement(voxels, judged, turn) for name, turn in turns_of(voxels.shape).items()}
     best = max(turned, key=lambda name: turned[name])
     if turned[best] < AGREES or turned[best] - as_is < CLEARLY_BETTER:
         return None

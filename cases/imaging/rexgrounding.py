@@ -17,6 +17,9 @@ from cases.imaging.metadata import ScanMetadata
 JSON_FILES = ("MICCAI_challenge_dataset.json", "dataset.json")
 """The challenge release first: its val is a superset of the base release's."""
 
+CREDIT = ("ReXGroundingCT, Rajpurkar Lab, on scans of CT-RATE, Hamamci et al.", "CC BY-NC-SA 4.0")
+"""Attribution and licence of the data set's own scans."""
+
 RELEASES = {
     "25e89d26eef53631d1b06c9b6c0bcd75c64190ff2ffce1d6ab8df4ca0ce6411b": "base release of May 2026",
     "3a66087608d5d0177a30c0238845a7e53518fcd82f8f41283a7d14fc02b37e6a": "challenge release of June 2026",

@@ -103,6 +103,7 @@ def test_columns_of_completeness_and_place(root):
     partial = Volume.objects.get(name="train_9001_a_2")
     assert (partial.patient_key, partial.study_key, partial.split) == ("train_9001", "train_9001_a", "train")
     assert Volume.objects.get(name="valid_9004_b_1").patient_key == "valid_9004"
+    assert (partial.credit[:14], partial.licence) == ("ReXGroundingCT", "CC BY-NC-SA 4.0")
     three, one = partial.findings.get(channel=1), partial.findings.get(channel=0)
     assert (three.exhaustive, three.instance_count, three.cap_reached) == (False, 3, True)
     assert (one.instance_count, one.cap_reached) == (1, False)
