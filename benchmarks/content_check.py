@@ -41,7 +41,7 @@ def cases() -> Iterator[Case]:
 
 def variants(mask: SparseMask) -> Iterator[tuple[str, SparseMask]]:
     yield "as drawn", mask
-    padded = np.pad(mask.values > 0, 4)
+    padded = np.pad(mask.cropped() > 0, 4)
     worse = {
         "grown": ndimage.binary_dilation(padded, iterations=2),
         "shrunk": ndimage.binary_erosion(padded),
@@ -51,10 +51,8 @@ def variants(mask: SparseMask) -> Iterator[tuple[str, SparseMask]]:
         places = np.argwhere(changed) + np.array(mask.origin) - 4
         places = places[((places >= 0) & (places < mask.size)).all(axis=1)]
         if len(places):
-            low = places.min(axis=0)
-            box = np.zeros(places.max(axis=0) - low + 1, np.uint8)
-            box[tuple((places - low).T)] = 1
-            yield name, SparseMask(mask.size, (int(low[0]), int(low[1]), int(low[2])), box)
+            flat = np.ravel_multi_index(tuple(places.T), mask.size)
+            yield name, masks.from_flat(flat, np.ones(len(flat), np.uint8), mask.size)
 
 
 def main() -> None:
@@ -64,7 +62,7 @@ def main() -> None:
         for code, mask in pairs:
             if code in content.EXPECTED:
                 for how, changed in variants(mask):
-                    places = surrounding(changed.values > 0, changed.origin, changed.size, spacing)
+                    places = surrounding(changed.cropped() > 0, changed.origin, changed.size, spacing)
                     judged[how].append((code, (content.EXPECTED[code], places)))
         turns = content.turns_of(voxels.shape)
         for how, found in judged.items():

@@ -16,7 +16,7 @@ from cases.imaging.rexgrounding import Entry, Source
 from cases.imaging.rim import Surrounding, surrounding
 from cases.models import Category, Finding, Instance, Volume
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised when what is stored or computed at import changes: everything is then imported again."""
 
 MOST_ANNOTATED = 3
@@ -147,7 +147,7 @@ def _examine(
     expected = content.EXPECTED.get(sentence.category)
     judged = None
     if expected and not mask.is_empty:
-        judged = expected, surrounding(mask.values > 0, mask.origin, mask.size, ct.grid.spacing_mm)
+        judged = expected, surrounding(mask.cropped() > 0, mask.origin, mask.size, ct.grid.spacing_mm)
     measured = measure.measure(mask, ct.voxels, ct.grid, lungs)
     return _Examined(sentence, masks.pack(mask), masks.digest(mask), measured, judged, _compare(sentence, measured))
 

@@ -15,6 +15,7 @@ from quiz import access
 from quiz.models import Assignment, Attempt, Confidence, Mode, State, User
 from quiz.scoring import feedback as teacher
 from quiz.scoring import grade as scorer
+from quiz.scoring.question import OtherFinding, Question
 from quiz.scoring.where import Landmarks
 
 logger = logging.getLogger(__name__)
@@ -184,17 +185,17 @@ def _graded_columns(finding: Finding, painted: masks.SparseMask, *, mode: str, a
     }
 
 
-def question_of(finding: Finding) -> scorer.Question:
+def question_of(finding: Finding) -> Question:
     """What the scorer needs to know of a finding, read from the store."""
     volume = finding.volume
     others = [
-        scorer.OtherFinding(other.sentence, storage.load_truth(other.truth_key))
+        OtherFinding(other.sentence, storage.load_truth(other.truth_key))
         for other in Finding.objects.usable().filter(volume=volume).exclude(pk=finding.pk)
     ]
     landmarks = None
     if volume.midline_i is not None and volume.lung_box is not None:
         landmarks = Landmarks(midline_i=volume.midline_i, lung_k=tuple(volume.lung_box[0]))
-    return scorer.Question(
+    return Question(
         truth=storage.load_truth(finding.truth_key),
         grid=volume.grid,
         category=finding.category_id,

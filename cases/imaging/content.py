@@ -104,7 +104,7 @@ def check(
 ) -> Suspicion | None:
     """Compare masks (category, mask) with their CT as they are and turned. None if nothing is suspicious."""
     judged = [
-        (EXPECTED[code], surrounding(mask.values > 0, mask.origin, mask.size, spacing_mm))
+        (EXPECTED[code], surrounding(mask.cropped() > 0, mask.origin, mask.size, spacing_mm))
         for code, mask in findings
         if code in EXPECTED and not mask.is_empty
     ]

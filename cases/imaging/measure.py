@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from cases.imaging.anatomy import LungField, side_of, zone_of
 from cases.imaging.geometry import Grid
-from cases.imaging.masks import Size, SparseMask
+from cases.imaging.masks import SparseMask
 from cases.imaging.rim import surrounding, values_at
 
 
@@ -36,34 +35,27 @@ def measure(mask: SparseMask, voxels: NDArray[np.int16], grid: Grid, field: Lung
     """The whole finding first, then its instances in ascending order of their value. Empty for an empty mask."""
     if mask.is_empty:
         return []
-    instances = []
-    for value, box in enumerate(ndimage.find_objects(mask.values), start=1):
-        if box is not None:
-            origin = tuple(o + s.start for o, s in zip(mask.origin, box, strict=True))
-            instances.append(
-                _one(value, mask.values[box] == value, (origin[0], origin[1], origin[2]), voxels, grid, field)
-            )
-    whole = instances[0] if len(instances) == 1 else _one(0, mask.values != 0, mask.origin, voxels, grid, field)
+    values = mask.instance_values()
+    instances = [_one(value, mask.only(value), voxels, grid, field) for value in values]
+    whole = instances[0] if len(instances) == 1 else _one(0, mask, voxels, grid, field)
     largest = max(instance.diameter_mm for instance in instances)
     fields = {name: getattr(whole, name) for name in whole.__dataclass_fields__} | {"value": 0, "diameter_mm": largest}
     return [Measure(**fields), *instances]
 
 
-def _one(
-    value: int, inside: NDArray[np.bool_], origin: Size, voxels: NDArray[np.int16], grid: Grid, field: LungField | None
-) -> Measure:
-    k, j, i = (axis + start for axis, start in zip(np.nonzero(inside), origin, strict=True))
+def _one(value: int, mask: SparseMask, voxels: NDArray[np.int16], grid: Grid, field: LungField | None) -> Measure:
+    k, j, i = np.unravel_index(mask.flat(), mask.size)
     volume_ml = k.size * grid.voxel_ml
     mean_hu = float(voxels[k, j, i].mean())
-    rim = values_at(voxels, surrounding(inside, origin, grid.size, grid.spacing_mm).rim)
+    rim = values_at(voxels, surrounding(mask.cropped() != 0, mask.origin, grid.size, grid.spacing_mm).rim)
     return Measure(
         value=value,
         voxels=int(k.size),
         volume_ml=volume_ml,
         diameter_mm=2.0 * (3.0 * volume_ml * 1000.0 / (4.0 * math.pi)) ** (1.0 / 3.0),
-        box=tuple((int(axis.min()), int(axis.max()) + 1) for axis in (k, j, i)),
-        centroid=tuple(round(float(axis.mean()), 2) for axis in (k, j, i)),
-        largest_k=int(np.argmax(np.bincount(k))),
+        box=tuple((span.start, span.stop) for span in mask.box),
+        centroid=tuple(round(axis, 2) for axis in mask.centroid()),
+        largest_k=int(np.argmax(mask.areas())),
         side=side_of(i, field),
         zone=zone_of(k, field),
         mean_hu=mean_hu,

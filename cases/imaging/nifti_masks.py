@@ -127,7 +127,5 @@ def _to_house(found: Found, frame: Frame) -> masks.SparseMask:
         signed = along.astype(np.int64)
         ijk[int(target)] = signed if flip > 0 else frame.shape[axis] - 1 - signed
     i, j, k = ijk
-    low = (int(k.min()), int(j.min()), int(i.min()))
-    box = np.zeros((int(k.max()) - low[0] + 1, int(j.max()) - low[1] + 1, int(i.max()) - low[2] + 1), dtype=np.uint8)
-    box[k - low[0], j - low[1], i - low[2]] = values
-    return masks.SparseMask(frame.grid.size, low, box)
+    size = frame.grid.size
+    return masks.from_flat((k * size[1] + j) * size[2] + i, values, size)

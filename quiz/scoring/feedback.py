@@ -1,63 +1,85 @@
 """What a good teacher would say of an answer, from its geometry: each thing once, the most useful first."""
 
+import math
+
 import numpy as np
 
 from cases.imaging.masks import SparseMask
-from quiz.scoring.grade import DIFFUSE, MOST_PAINT_ML, Extra, Grade, Question
-from quiz.scoring.where import offset_words, side_of_point, side_of_sentence
+from quiz.scoring.question import Extra, Grade, InstanceOutcome, Outline, Question
+from quiz.scoring.rules import DIFFUSE, MOST_ASKED, MOST_PAINT_ML
+from quiz.scoring.where import direction_words, offset_words, place_words, side_of_sentence
 
 NOTICEABLE = 0.15
 """Share of a mark beyond the border, or of an instance left out, from which it is said."""
+
+ONE_SIDED = 0.5
+"""Too wide or too narrow in one direction: from this share of the instance's radius away from its middle."""
+
+BETTER_SLICE_MM = 5.0
+"""A slice that would have shown it better is named from this distance on."""
+
+EARLY_MM = 4.0
+"""Slices that are left out or added at an end are named from this distance on."""
 
 
 def feedback(question: Question, answer: SparseMask, grade: Grade) -> list[str]:
     """Sentences on one answer, most useful first."""
     if answer.is_empty:
-        return [_missed_where(question, grade, said_absent=True)]
+        return [f"It is present: look {_place(question, _largest(grade))}, where it is largest."]
     if grade.painted_ml > MOST_PAINT_ML:
         return [f"You painted {grade.painted_ml / 1000:.0f} litres, more than both lungs hold; paint the finding only."]
     said = [
-        _count(question, grade),
         _wrong_side(question, grade),
+        _count(question, grade),
         *_mix_ups(grade),
         _near_miss(question, grade),
-        _too_wide(grade),
-        _outline(question, answer, grade),
-        _slices(question, answer, grade),
-        _false_marks(grade),
-        _not_judged(question, grade),
+        _elsewhere(question, grade),
+        _too_wide_to_tell(grade),
+        *_outline(grade),
+        _better_slice(question, answer, grade),
+        *_ends(question, grade),
+        _the_others(question, grade),
+        _false_marks(question, grade),
+        _blocks_beside(question, grade),
+        _not_judged(grade),
     ]
-    sentences = [sentence for sentence in said if sentence]
-    if grade.verdict == "missed" and not any(_wrong_side(question, grade) or s == "" for s in sentences):
-        sentences.insert(0, _missed_where(question, grade, said_absent=False))
-    return list(dict.fromkeys(sentences))
+    return list(dict.fromkeys(sentence for sentence in said if sentence))
 
 
-def _found(grade: Grade) -> int:
-    return sum(one.outcome == "found" for one in grade.outcomes)
+def _with_outcome(grade: Grade, outcome: str) -> list[InstanceOutcome]:
+    """Largest first."""
+    return sorted((one for one in grade.outcomes if one.outcome == outcome), key=lambda one: -one.volume_ml)
+
+
+def _extras(grade: Grade, outcome: str) -> list[Extra]:
+    return [extra for extra in grade.extras if extra.outcome == outcome]
+
+
+def _largest(grade: Grade) -> InstanceOutcome:
+    return max(grade.outcomes, key=lambda one: one.volume_ml)
+
+
+def _place(question: Question, one: InstanceOutcome) -> str:
+    number = question.grid.slice_number(one.largest_k)
+    return place_words(one.centroid, question.landmarks) + f"at slice {number}"
 
 
 def _count(question: Question, grade: Grade) -> str:
-    found, present = _found(grade), len(grade.outcomes)
-    if question.category in DIFFUSE:
-        if found and grade.find is not None:
-            return f"You marked {grade.find:.0%} of the affected blocks on the slices you painted."
-        return ""
+    found, present = len(_with_outcome(grade, "found")), len(grade.outcomes)
     if not found:
         return ""
+    if _in_blocks(question, grade):
+        where = "" if grade.mode == "volume" else " on the slices you painted"
+        return f"You marked {grade.find or 0:.0%} of the affected blocks{where}."
     if present == 1:
         return "You found it."
     kind = "present" if question.exhaustive else "marked in the reference"
-    return f"You found {found} of the {present} {kind}."
+    enough = f"; {MOST_ASKED} are enough" if found >= MOST_ASKED and present > found else ""
+    return f"You found {found} of the {present} {kind}{enough}."
 
 
-def _missed_where(question: Question, grade: Grade, *, said_absent: bool) -> str:
-    largest = max(grade.outcomes, key=lambda one: one.volume_ml)
-    number = question.grid.slice_number(largest.largest_k)
-    side = side_of_point(largest.centroid[2], question.landmarks)
-    place = f" on the {side}" if side else ""
-    lead = "It is present" if said_absent else "The reference lies elsewhere"
-    return f"{lead}: look{place} at slice {number}, where it is largest."
+def _in_blocks(question: Question, grade: Grade) -> bool:
+    return question.category in DIFFUSE and not grade.outlines and grade.mode != "locate"
 
 
 def _wrong_side(question: Question, grade: Grade) -> str:
@@ -71,68 +93,130 @@ def _wrong_side(question: Question, grade: Grade) -> str:
 
 
 def _mix_ups(grade: Grade) -> list[str]:
-    named = [extra.reason for extra in grade.extras if extra.outcome == "wrong" and extra.reason not in ("", "side")]
+    named = [extra.reason for extra in _extras(grade, "wrong") if extra.reason not in ("", "side")]
     return [f"You painted another finding of this scan: “{sentence}”." for sentence in dict.fromkeys(named)]
 
 
 def _near_miss(question: Question, grade: Grade) -> str:
-    strays = [extra for extra in grade.extras if extra.outcome == "near"]
-    targets = [one for one in grade.outcomes if one.outcome == "near"]
-    if not strays or not targets:
+    targets = _with_outcome(grade, "near")
+    ways = [
+        (_away_mm(stray, target, question), stray, target) for stray in _extras(grade, "near") for target in targets
+    ]
+    if not ways:
         return ""
-
-    def apart(stray: Extra) -> float:
-        return float(min(np.linalg.norm(np.subtract(one.centroid, stray.centroid)) for one in targets))
-
-    stray = min(strays, key=apart)
-    target = min(targets, key=lambda one: float(np.linalg.norm(np.subtract(one.centroid, stray.centroid))))
+    _, stray, target = min(ways, key=lambda way: way[0])
     return f"Close: the centre of it is {offset_words(stray.centroid, target.centroid, question.grid)}."
 
 
-def _too_wide(grade: Grade) -> str:
-    if any(extra.outcome == "too_wide" for extra in grade.extras):
-        return "One of your marks touches it but is far too wide to tell what you meant; outline it closer."
-    return ""
+def _away_mm(stray: Extra, target: InstanceOutcome, question: Question) -> float:
+    steps = np.subtract(target.centroid, stray.centroid) * np.array(question.grid.spacing_mm)
+    return float(np.linalg.norm(steps))
 
 
-def _outline(question: Question, answer: SparseMask, grade: Grade) -> str:
-    if not _found(grade) or grade.extent is None or grade.mode == "locate":
+def _elsewhere(question: Question, grade: Grade) -> str:
+    """Nothing found and nothing near: where it is, and the way from the one mark there is."""
+    if grade.verdict != "missed" or _extras(grade, "too_wide"):
         return ""
-    wide, narrow = grade.too_wide >= NOTICEABLE, grade.too_narrow >= NOTICEABLE
-    if wide and narrow:
-        return "Your outline is beside the border in places: too wide on one side, too narrow on another."
+    target = _largest(grade)
+    sentence = f"The reference lies elsewhere: look {_place(question, target)}, where it is largest"
+    if len(grade.extras) == 1 and grade.extras[0].reason != "side":
+        way = offset_words(grade.extras[0].centroid, target.centroid, question.grid)
+        sentence += f"; from your mark that is {way}"
+    return sentence + "."
+
+
+def _too_wide_to_tell(grade: Grade) -> str:
+    if not _extras(grade, "too_wide"):
+        return ""
+    return "One of your marks touches it but is far too wide to tell what you meant; outline it closer."
+
+
+def _outline(grade: Grade) -> list[str]:
+    """How the outline fits: of the instance where it fits worst."""
+    if not grade.outlines or grade.mode == "locate":
+        return []
+    worst = min(grade.outlines, key=lambda one: one.fit)
+    wide, narrow = worst.beyond >= NOTICEABLE, worst.left_out >= NOTICEABLE
+    if not wide and not narrow:
+        return ["Your outline fits."]
+    said = []
     if wide:
-        return f"Your outline is too wide: {grade.too_wide:.0%} of it lies beyond the border."
+        where = _one_sided(grade, worst, worst.beyond_mm)
+        said.append(f"Your outline is too wide{where}: {worst.beyond:.0%} of it lies beyond the border.")
     if narrow:
-        return f"Your outline is too narrow: it leaves out {grade.too_narrow:.0%} of what is on the slices you painted."
-    return "Your outline fits."
+        where = _one_sided(grade, worst, worst.left_out_mm)
+        part = "it" if grade.mode == "volume" else "what is on the slices you painted"
+        said.append(f"Your outline is too narrow{where}: it leaves out {worst.left_out:.0%} of {part}.")
+    return said
 
 
-def _slices(question: Question, answer: SparseMask, grade: Grade) -> str:
-    """Whether another slice would have shown it better."""
-    if not _found(grade) or question.category in DIFFUSE:
+def _one_sided(grade: Grade, outline: Outline, at_mm: tuple[float, float, float] | None) -> str:
+    volume_ml = next(one.volume_ml for one in grade.outcomes if one.value == outline.value)
+    radius = (3 * volume_ml * 1000 / (4 * math.pi)) ** (1 / 3)
+    if at_mm is None or max(abs(mm) for mm in at_mm) < ONE_SIDED * radius:
         return ""
-    painted = {answer.origin[0] + int(k) for k in np.flatnonzero(answer.values.any(axis=(1, 2)))}
-    best = max((one for one in grade.outcomes if one.outcome == "found"), key=lambda one: one.volume_ml)
-    gap = min(abs(best.largest_k - k) for k in painted)
-    if gap * question.grid.spacing_mm[0] < 5.0:
+    return f" {direction_words(at_mm)}"
+
+
+def _better_slice(question: Question, answer: SparseMask, grade: Grade) -> str:
+    """Slice mode: whether another slice would have shown it better."""
+    found = _with_outcome(grade, "found")
+    if grade.mode != "slice" or not found or _in_blocks(question, grade):
         return ""
-    number = question.grid.slice_number(best.largest_k)
+    gap = min(abs(found[0].largest_k - int(k)) for k in answer.slices())
+    if gap * question.grid.spacing_mm[0] < BETTER_SLICE_MM:
+        return ""
+    number = question.grid.slice_number(found[0].largest_k)
     return f"It is largest on slice {number}, {gap} slices from the nearest one you painted."
 
 
-def _false_marks(grade: Grade) -> str:
-    wrong = sum(extra.outcome == "wrong" and extra.reason == "" for extra in grade.extras)
-    if not wrong:
+def _ends(question: Question, grade: Grade) -> list[str]:
+    """Volume mode: where the paint stops too early or goes on too long, of the largest instance found."""
+    found = _with_outcome(grade, "found")
+    outline = next((one for one in grade.outlines if found and one.value == found[0].value), None)
+    if grade.mode != "volume" or outline is None:
+        return []
+    (first, last), (painted_first, painted_last) = found[0].ks, outline.ks
+    step, said = question.grid.spacing_mm[0], []
+    above, below = painted_last - last, first - painted_first
+    if abs(above) * step >= EARLY_MM:
+        said.append(
+            f"You {'go on' if above > 0 else 'stop'} {_slices(above)} {'above' if above > 0 else 'below'} its top."
+        )
+    if abs(below) * step >= EARLY_MM:
+        said.append(f"You begin {_slices(below)} {'below' if below > 0 else 'above'} its lower end.")
+    return said
+
+
+def _slices(number: int) -> str:
+    return "1 slice" if abs(number) == 1 else f"{abs(number)} slices"
+
+
+def _the_others(question: Question, grade: Grade) -> str:
+    """Where to look for what was not found, if more was asked."""
+    found, missed = _with_outcome(grade, "found"), _with_outcome(grade, "missed")
+    if not missed or not found or len(found) >= grade.asked or _in_blocks(question, grade):
+        return ""
+    lead = "The one you missed" if len(missed) == 1 else f"The largest of the {len(missed)} you missed"
+    return f"{lead} is {_place(question, missed[0])}."
+
+
+def _false_marks(question: Question, grade: Grade) -> str:
+    wrong = sum(extra.reason == "" for extra in _extras(grade, "wrong"))
+    if not wrong or (grade.verdict == "missed" and len(grade.extras) == 1):
         return ""
     one = "mark lies where nothing of this finding is" if wrong == 1 else "marks lie where nothing of this finding is"
     return f"{wrong} {one}; every instance of this scan is annotated."
 
 
-def _not_judged(question: Question, grade: Grade) -> str:
-    unjudged = sum(extra.outcome == "not_judged" for extra in grade.extras)
-    if unjudged or (grade.verdict == "not_judged"):
-        return (
-            "Not judged: the reference of this scan marks at most about three places, so paint elsewhere may be right."
-        )
-    return ""
+def _blocks_beside(question: Question, grade: Grade) -> str:
+    if not _in_blocks(question, grade) or not question.exhaustive or not grade.find:
+        return ""
+    beside = 1 - (grade.restraint or 0.0)
+    return f"{beside:.0%} of the blocks you marked are not affected." if beside >= NOTICEABLE else ""
+
+
+def _not_judged(grade: Grade) -> str:
+    if not _extras(grade, "not_judged") and grade.verdict != "not_judged":
+        return ""
+    return "Not judged: the reference of this scan marks at most about three places, so paint elsewhere may be right."

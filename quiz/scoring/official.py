@@ -1,23 +1,27 @@
 """The benchmark's own numbers for one finding: global Dice, hit, and instances matched by Dice.
 
-Rules (rexrank_eval.py): truth instances are its distinct values; painted instances are components by 18-connectivity,
-those under 10 voxels dropped, the 50 largest kept; greedy one-to-one matching by Dice, best first, down to 0.2.
+Rules (the benchmark's evaluator, rexrank_eval.py): truth instances are its distinct values; painted instances are
+components by 18-connectivity, those under 10 voxels dropped, the 50 largest kept; greedy one-to-one matching by Dice,
+best first, down to 0.2. The evaluator has two modes for the global Dice: against all paint (``--global_only``), or
+against what is left after small components were dropped (its full mode).
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cases.imaging.masks import SparseMask, union_box
-from quiz.scoring.components import label
+from cases.imaging.masks import SparseMask, overlaps
+from quiz.scoring.components import Connectivity, label
 from quiz.scoring.overlap import HIT_DICE, dice
 
-CONNECTIVITY: Literal[18] = 18
+CONNECTIVITY: Connectivity = 18
+"""Painted voxels that share a face or an edge are one instance. Source: the evaluator's default (2, in its terms)."""
 MIN_COMPONENT_VOXELS = 10
+"""Smaller painted components are dropped. Source: the evaluator."""
 MAX_COMPONENTS = 50
+"""Only so many painted components are kept, the largest. Source: the evaluator."""
 MATCH_DICE = 0.2
+"""A truth instance and a painted one match at this Dice or more. Source: the evaluator."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class InstanceCounts:
         total = self.precision + self.recall
         return 2 * self.precision * self.recall / total if total else 0.0
 
+    def __add__(self, other: "InstanceCounts") -> "InstanceCounts":
+        return InstanceCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
+
 
 def _share(hits: int, misses: int, *, nothing: bool) -> float:
     """Share of hits; with no denominator 1.0 if there was nothing to find and nothing painted, else 0.0."""
@@ -49,51 +56,59 @@ def _share(hits: int, misses: int, *, nothing: bool) -> float:
 
 @dataclass(frozen=True)
 class Official:
-    """dice: of the union of all instances against all paint. hit: dice >= 0.1."""
+    """dice, hit: of the union of all instances against all paint. kept_dice, kept_hit: against the paint that is left
+    after small components were dropped. A hit is a Dice of 0.1 or more."""
 
     dice: float
-    hit: bool
+    kept_dice: float
     instances: InstanceCounts
+
+    @property
+    def hit(self) -> bool:
+        return self.dice >= HIT_DICE
+
+    @property
+    def kept_hit(self) -> bool:
+        return self.kept_dice >= HIT_DICE
 
 
 def official(truth: SparseMask, painted: SparseMask) -> Official:
-    """The benchmark's numbers for paint against truth, both of one volume."""
-    box = union_box(truth, painted)
-    if box is None:
-        return Official(1.0, hit=True, instances=InstanceCounts(0, 0, 0))
-    truth_values, paint = truth.window(box), painted.window(box) != 0
-    overlap = int(np.count_nonzero(paint & (truth_values != 0)))
-    whole = dice(overlap, truth.voxels(), painted.voxels())
-    return Official(whole, hit=whole >= HIT_DICE, instances=match(truth_values, painted_instances(paint)))
-
-
-def painted_instances(paint: NDArray[np.bool_]) -> NDArray[Any]:
-    """Numbered components of paint, the small dropped and only the largest kept; 0 elsewhere."""
-    labels, count = label(paint, connectivity=CONNECTIVITY)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    kept = [n for n in np.argsort(-sizes, kind="stable") if sizes[n] >= MIN_COMPONENT_VOXELS]
-    numbers = np.zeros(count + 1, dtype=labels.dtype)
-    for number, kept_label in enumerate(kept[:MAX_COMPONENTS], start=1):
-        numbers[kept_label] = number
-    renumbered: NDArray[Any] = numbers[labels]
-    return renumbered
-
-
-def match(truth: NDArray[np.uint8], painted: NDArray[Any]) -> InstanceCounts:
-    """Greedy one-to-one matching of the distinct values of two arrays of one shape."""
-    truth_sizes = np.bincount(truth.ravel(), minlength=256)
-    painted_sizes = np.bincount(painted.ravel())
-    truth_values = [int(v) for v in np.flatnonzero(truth_sizes) if v]
-    painted_values = [int(v) for v in np.flatnonzero(painted_sizes) if v]
-    both = (truth != 0) & (painted != 0)
-    pairs, counts = np.unique(
-        truth[both].astype(np.int64) * (len(painted_sizes) + 1) + painted[both].astype(np.int64), return_counts=True
+    """The benchmark's numbers for paint (any value but 0) against truth, both of one volume."""
+    paint = painted.union()
+    kept = painted_instances(paint)
+    truth_sizes, kept_sizes = truth.sizes(), kept.sizes()
+    everything = truth.voxels()
+    shared: dict[tuple[int, int], int] = {}
+    in_truth, in_kept, voxels = overlaps(truth, kept)
+    pairs = truth.values[in_truth].astype(np.int64) * 256 + kept.values[in_kept]
+    for pair, count in enumerate(np.bincount(pairs, weights=voxels)) if len(pairs) else ():
+        if count:
+            shared[divmod(pair, 256)] = int(count)
+    return Official(
+        dice(int(overlaps(truth, paint)[2].sum()), everything, paint.voxels()),
+        dice(sum(shared.values()), everything, kept.voxels()),
+        match(truth_sizes, kept_sizes, shared),
     )
-    scored = []
-    for pair, count in zip(pairs, counts, strict=True):
-        t, p = divmod(int(pair), len(painted_sizes) + 1)
-        scored.append((dice(int(count), int(truth_sizes[t]), int(painted_sizes[p])), t, p))
+
+
+def painted_instances(paint: SparseMask) -> SparseMask:
+    """Numbered components of joined paint, 1 the largest; the small dropped and only the largest kept."""
+    numbers, count = label(paint, connectivity=CONNECTIVITY)
+    sizes = np.bincount(numbers, weights=paint.lengths, minlength=count)
+    order = np.argsort(-sizes, kind="stable")
+    kept = [n for n in order[:MAX_COMPONENTS] if sizes[n] >= MIN_COMPONENT_VOXELS]
+    renumbered = np.zeros(count, dtype=np.uint8)
+    renumbered[kept] = np.arange(1, len(kept) + 1)
+    values = renumbered[numbers]
+    return SparseMask(paint.size, paint.starts, paint.lengths, values).pick(values > 0)
+
+
+def match(truth: dict[int, int], painted: dict[int, int], shared: dict[tuple[int, int], int]) -> InstanceCounts:
+    """Greedy one-to-one matching by Dice of truth and painted instances (voxels by number), given voxels shared.
+
+    Equal Dice are taken in order of truth value, then of painted number, as the evaluator's loops do.
+    """
+    scored = [(dice(count, truth[t], painted[p]), t, p) for (t, p), count in shared.items()]
     used_truth: set[int] = set()
     used_painted: set[int] = set()
     for value, t, p in sorted(scored, key=lambda row: (-row[0], row[1], row[2])):
@@ -103,4 +118,4 @@ def match(truth: NDArray[np.uint8], painted: NDArray[Any]) -> InstanceCounts:
             used_truth.add(t)
             used_painted.add(p)
     hits = len(used_truth)
-    return InstanceCounts(hits, len(painted_values) - hits, len(truth_values) - hits)
+    return InstanceCounts(hits, len(painted) - hits, len(truth) - hits)

@@ -29,6 +29,26 @@ def side_of_point(i: float, landmarks: Landmarks | None) -> str:
     return "left" if i > landmarks.midline_i else "right"
 
 
+def place_words(centroid: tuple[float, float, float], landmarks: Landmarks | None) -> str:
+    """Where in the lungs a place lies, as words before "at slice 7": "on the left, in the lower zone, "."""
+    if landmarks is None:
+        return ""
+    k0, k1 = landmarks.lung_k
+    third = int(min(2, max(0, (centroid[0] - k0) * 3 // max(1, k1 - k0))))
+    return f"on the {side_of_point(centroid[2], landmarks)}, in the {('lower', 'middle', 'upper')[third]} zone, "
+
+
+def direction_words(offset_mm: tuple[float, float, float]) -> str:
+    """The one direction in which an offset (k, j, i) is largest: "at the back"."""
+    axis = max(range(3), key=lambda n: abs(offset_mm[n]))
+    words = (
+        ("at the lower end", "at the top"),
+        ("at the front", "at the back"),
+        ("towards the patient's right", "towards the patient's left"),
+    )
+    return words[axis][offset_mm[axis] > 0]
+
+
 def offset_words(start: tuple[float, ...], end: tuple[float, ...], grid: Grid) -> str:
     """The way from one voxel (k, j, i) to another in words: "18 mm higher and 6 mm further to the patient's left"."""
     dk, dj, di = ((e - s) * mm for s, e, mm in zip(start, end, grid.spacing_mm, strict=True))

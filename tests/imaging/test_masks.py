@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,7 +77,61 @@ def test_damaged_packed_bytes_are_an_error():
 
 
 def test_window_reaches_beyond_the_box():
-    mask = masks.SparseMask(SIZE, (1, 1, 1), np.ones((1, 1, 1), np.uint8))
-    seen = mask.window((slice(0, 2), slice(1, 3), slice(1, 2)))
-    assert seen.shape == (2, 2, 1)
-    assert [tuple(place) for place in np.argwhere(seen)] == [(1, 0, 0)]
+    bitmap = np.zeros(SIZE, np.uint8)
+    bitmap[1, 1, 1] = 1
+    seen = masks.from_dense(bitmap).window((slice(0, 2), slice(1, 3), slice(1, 2)))
+    assert seen.tolist() == [[[0], [0]], [[1], [0]]]
+
+
+valued = arrays(np.uint8, SIZE, elements=st.sampled_from([0, 0, 1, 1, 2, 200]))
+
+
+@given(valued)
+def test_what_is_counted_on_runs_is_what_is_there(array):
+    mask = masks.from_dense(array)
+    assert (mask.dense() == array).all()
+    assert mask.voxels() == np.count_nonzero(array)
+    assert mask.sizes() == {int(v): int((array == v).sum()) for v in np.unique(array) if v}
+    assert mask.areas().tolist() == (array > 0).sum(axis=(1, 2)).tolist()
+    assert mask.slices().tolist() == np.flatnonzero(array.any(axis=(1, 2))).tolist()
+    assert mask.flat().tolist() == np.flatnonzero(array).tolist()
+    assert mask.at(np.arange(array.size)).tolist() == array.ravel().tolist()
+    assert (mask.only(2).dense() == np.where(array == 2, 2, 0)).all()
+    assert (mask.union().dense() == (array > 0)).all()
+    assert (mask.on_slices([0, 2]).dense()[[0, 2]] == array[[0, 2]]).all()
+    assert not mask.on_slices([0, 2]).dense()[1].any()
+    if array.any():
+        assert mask.centroid() == pytest.approx(np.argwhere(array).mean(axis=0))
+        assert (mask.cropped() == array[mask.box]).all()
+
+
+@given(valued, valued)
+def test_overlaps_count_every_shared_voxel(a, b):
+    left, right = masks.from_dense(a), masks.from_dense(b)
+    in_a, in_b, shared = masks.overlaps(left, right)
+    assert (shared > 0).all()
+    counted = {}
+    for x, y, n in zip(left.values[in_a], right.values[in_b], shared, strict=True):
+        counted[int(x), int(y)] = counted.get((int(x), int(y)), 0) + int(n)
+    both = (a > 0) & (b > 0)
+    expected = {}
+    for x, y in zip(a[both], b[both], strict=True):
+        expected[int(x), int(y)] = expected.get((int(x), int(y)), 0) + 1
+    assert counted == expected
+
+
+@given(valued)
+def test_masks_of_version_0_1_are_still_read(array):
+    if not array.any():
+        return
+    box = masks.from_dense(array).box
+    values = np.ascontiguousarray(array[box])
+    header = struct.pack("<4s9I", b"SLM1", *SIZE, *(s.start for s in box), *values.shape)
+    assert (masks.unpack(header + zlib.compress(values.tobytes())).dense() == array).all()
+
+
+@pytest.mark.parametrize("runs", [[3, 4], [3, 2, 5, 2], [3, 17]])
+def test_runs_over_row_ends_and_runs_that_touch_are_the_same_mask(runs):
+    mask = masks.from_wire({"size": [3, 4, 5], "runs": {"1": runs}}, SIZE)
+    assert (mask.starts // 5 == (mask.stops - 1) // 5).all()
+    assert (masks.from_dense(mask.dense()).starts == mask.starts).all()

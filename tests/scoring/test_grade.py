@@ -1,15 +1,21 @@
 """The behaviour table of the grade, and its laws."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.ndimage import distance_transform_edt
 
 from cases.imaging import masks
 from cases.imaging.geometry import Grid
+from quiz.scoring import focal
 from quiz.scoring.feedback import feedback
-from quiz.scoring.grade import OtherFinding, Question, grade
+from quiz.scoring.grade import grade
+from quiz.scoring.question import OtherFinding, Question
 from quiz.scoring.where import Landmarks
 
 SPACING = (1.0, 0.7, 0.7)
@@ -202,3 +208,121 @@ def test_painting_everything_scores_nothing_and_is_said():
     got = grade(question, everything, mode="volume")
     assert (got.score, got.verdict) == (0.0, "missed")
     assert feedback(question, everything, got)[0].startswith("You painted 18 litres")
+
+
+@settings(deadline=None, max_examples=60)
+@given(truths, paints.filter(lambda a: a.any()), st.sampled_from(["2d", "2b"]), st.permutations([0, 1, 2]))
+def test_the_order_of_axes_changes_nothing(truth, painted, code, order):
+    spacing = tuple(SMALL_GRID.spacing_mm[axis] for axis in order)
+    turned = [np.ascontiguousarray(a.transpose(order)) for a in (truth, painted)]
+    grid = Grid(turned[0].shape, spacing, IDENTITY)
+    straight = grade(small(truth, code), masks.from_dense(painted), mode="volume")
+    other = grade(small(turned[0], code, grid=grid), masks.from_dense(turned[1]), mode="volume")
+    assert other.score == pytest.approx(straight.score, abs=0.11)  # shares are rounded to a tenth
+
+
+@settings(deadline=None, max_examples=60)
+@given(truths, paints, codes, modes, st.booleans())
+def test_the_numbers_of_instances_change_nothing(truth, painted, code, mode, exhaustive):
+    swapped = np.array([0, 2, 1], np.uint8)[truth]
+    one = grade(small(truth, code, exhaustive=exhaustive), masks.from_dense(painted), mode=mode)
+    other = grade(small(swapped, code, exhaustive=exhaustive), masks.from_dense(painted), mode=mode)
+    assert (one.score, one.score_low, one.score_high) == (other.score, other.score_low, other.score_high)
+
+
+@settings(deadline=None, max_examples=200)
+@given(truths, paints, st.sampled_from(["2d", "2b"]), modes, st.booleans(), st.floats(2, 6), st.floats(0, 4))
+def test_a_larger_tolerance_never_lowers_the_score(truth, painted, code, mode, exhaustive, tolerance, more):
+    question, answer = small(truth, code, exhaustive=exhaustive), masks.from_dense(painted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(focal, "tolerance_mm", lambda code, grid: tolerance)
+        strict = grade(question, answer, mode=mode)
+        patch.setattr(focal, "tolerance_mm", lambda code, grid: tolerance + more)
+        kind = grade(question, answer, mode=mode)
+    if strict.score is not None:
+        assert kind.score >= strict.score
+
+
+@settings(deadline=None, max_examples=80)
+@given(truths, paints, codes, modes, st.floats(0, 1))
+def test_a_belief_in_completeness_stays_within_the_interval(truth, painted, code, mode, completeness):
+    question = replace(small(truth, code, exhaustive=False), completeness=completeness)
+    plain = grade(small(truth, code, exhaustive=False), masks.from_dense(painted), mode=mode)
+    got = grade(question, masks.from_dense(painted), mode=mode)
+    assert (got.score_low, got.score_high) == (plain.score_low, plain.score_high)
+    if got.score is not None:
+        assert got.score_low <= got.score <= plain.score
+
+
+@settings(deadline=None, max_examples=60)
+@given(truths, paints.filter(lambda a: a.any()), st.sampled_from(["2d", "2b"]), st.booleans())
+def test_finding_one_more_never_lowers_the_score(truth, painted, code, exhaustive):
+    """Exact paint of an instance that was left alone is worth something, or nothing; it never costs."""
+    with_gap = np.where(truth == 2, 0, painted)
+    if not with_gap.any() or not (truth == 2).any():
+        return
+    question = small(truth, code, exhaustive=exhaustive)
+    before = grade(question, masks.from_dense(with_gap), mode="locate")
+    after = grade(question, masks.from_dense(with_gap | (truth == 2)), mode="locate")
+    if before.score is not None:
+        assert after.score >= before.score - 0.05
+
+
+# -- the rest of the behaviour table ------------------------------------------------------------------------------------
+
+
+def interpolated(whole, ks):
+    """Shapes between painted slices by blending their signed distances, as the reading room's tool does."""
+
+    def signed(plane):
+        inside, outside = (distance_transform_edt(p, sampling=SPACING[1:]) for p in (plane, ~plane))
+        return inside - outside
+
+    out = np.zeros_like(whole)
+    for low, high in pairwise(ks):
+        a, b = signed(whole[low]), signed(whole[high])
+        for k in range(low, high + 1):
+            share = (k - low) / (high - low)
+            out[k] = (1 - share) * a + share * b > 0
+    return out
+
+
+@pytest.mark.parametrize(("d", "at_least"), [(6, 96), (12, 96), (30, 94)])
+def test_three_key_slices_and_what_lies_between(d, at_least):
+    whole = ball(d / 2)
+    reach = round(0.75 * d / 2)
+    painted = interpolated(whole, [CENTRE[0] - reach, CENTRE[0], CENTRE[0] + reach])
+    assert score(whole, painted, "volume").score >= at_least
+
+
+@pytest.mark.parametrize(("d", "one", "all_of_it"), [(6, 0, 0), (12, 0, 0), (30, 7, 0)])
+def test_a_lung_painted_on_one_slice_and_on_all(d, one, all_of_it):
+    # A field of 98 x 98 mm around the finding. One slice: of 9,604 mm2 a 30 mm disc with its 2 mm tolerance is
+    # pi * 17^2 = 908, 9.5 %; the proposal's lung was a little smaller, hence 7 there.
+    field = np.zeros(SIZE, bool)
+    field[4:68, 5:145, 5:145] = True
+    assert score(ball(d / 2), one_slice(field)).score == pytest.approx(one, abs=7)
+    assert score(ball(d / 2), field, "volume").score == pytest.approx(all_of_it, abs=1)
+
+
+# Dice and instance F1 of a 30 mm sphere, by counting: a centre slice of N holds about 3 / (2 N) of the voxels.
+@pytest.mark.parametrize(
+    ("name", "dice", "hit", "f1"),
+    [
+        ("exact volume", 1.00, True, 1.0),
+        ("exact centre slice", 0.095, False, 0.0),
+        ("slice at 80 % of the radius", 0.04, False, 0.0),
+        ("radius x1.5", 0.09, False, 0.0),
+        ("radius x2", 0.08, False, 0.0),
+        ("radius x3", 0.07, False, 0.0),
+        ("radius x0.5", 0.03, False, 0.0),
+        ("shifted 5 mm", 0.08, False, 0.0),
+        ("3 mm dot", 0.00, False, 0.0),
+        ("dot 5 mm outside", 0.00, False, 0.0),
+    ],
+)
+def test_official_numbers_of_the_table(name, dice, hit, f1):
+    painted, mode = answers(30)[name]
+    got = score(ball(15), painted, mode).official
+    assert got.dice == pytest.approx(dice, abs=0.008)
+    assert (got.hit, got.instances.f1) == (hit, f1)

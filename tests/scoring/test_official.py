@@ -33,7 +33,8 @@ def brute(truth, painted):
         tp += 1
         left_t.remove(best[1])
         left_p.remove(best[2])
-    return of(truth > 0, painted), tp, len(parts) - tp, len(instances) - tp
+    kept = np.any(parts, axis=0) if parts else np.zeros_like(painted)
+    return of(truth > 0, painted), of(truth > 0, kept), tp, len(parts) - tp, len(instances) - tp
 
 
 @settings(deadline=None, max_examples=150)
@@ -42,8 +43,9 @@ def brute(truth, painted):
 )
 def test_agrees_with_brute_force(truth, painted):
     got = official(masks.from_dense(truth), masks.from_dense(painted))
-    whole, tp, fp, fn = brute(truth, painted)
+    whole, kept, tp, fp, fn = brute(truth, painted)
     assert got.dice == whole
+    assert got.kept_dice == kept
     assert got.hit == (whole >= 0.1)
     assert (got.instances.tp, got.instances.fp, got.instances.fn) == (tp, fp, fn)
 
@@ -69,6 +71,36 @@ def test_nine_voxels_are_no_instance_and_ten_are():
     truth = masks.from_dense(line(0, 10))
     assert official(truth, masks.from_dense(line(0, 9))).instances.tp == 0
     assert official(truth, masks.from_dense(line(0, 10))).instances.tp == 1
+
+
+def test_the_match_border_is_included():
+    # 2 * 10 / (60 + 40) = 0.2 exactly.
+    assert official(masks.from_dense(line(0, 60)), masks.from_dense(line(50, 40))).instances.tp == 1
+    assert official(masks.from_dense(line(0, 60)), masks.from_dense(line(51, 40))).instances.tp == 0
+
+
+def test_greedy_takes_the_best_pair_even_if_two_worse_ones_were_possible():
+    # Truth 1: columns 0-29, truth 2: 30-49. Paint A: 10-39. Paint B: 0-8 and one voxel beside, so 10 voxels, 9 on truth.
+    # Dice A-1: 2 * 20 / (30 + 30) = 0.667; A-2: 2 * 10 / (20 + 30) = 0.4; B-1: 2 * 9 / (30 + 10) = 0.45.
+    # Greedy: A-1 first, then B finds 1 taken and 2 has no overlap: one match. The best assignment (B-1, A-2) has two.
+    truth = np.zeros((3, 3, 60), np.uint8)
+    truth[1, 1, 0:30], truth[1, 1, 30:50] = 1, 2
+    painted = np.zeros_like(truth)
+    painted[1, 1, 10:40] = 1
+    painted[1, 1, 0:9] = 1
+    painted[1, 0, 0] = 1
+    got = official(masks.from_dense(truth), masks.from_dense(painted)).instances
+    assert (got.tp, got.fp, got.fn) == (1, 1, 1)
+
+
+def test_fifty_components_are_kept_the_largest():
+    truth = np.zeros((3, 110, 60), np.uint8)
+    painted = np.zeros_like(truth)
+    for n in range(51):
+        painted[1, 2 * n, 0 : 10 + (n > 0)] = 1  # the first has 10 voxels, the others 11
+    truth[1, 0, 0:10] = 1
+    got = official(masks.from_dense(truth), masks.from_dense(painted)).instances
+    assert (got.tp, got.fp, got.fn) == (0, 50, 1)  # the one on the truth was the smallest, and is gone
 
 
 def test_corner_contact_does_not_join():
