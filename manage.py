@@ -15,7 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-FROM_NOTHING = {"demo": "requirements.txt", "setup": "requirements.txt", "test": "requirements-dev.txt"}
+FROM_NOTHING = {
+    "demo": ["requirements.txt"],
+    "setup": ["requirements.txt"],
+    "test": ["requirements-dev.txt", "requirements-torch-dev.txt"],
+}
+OPTIONAL = {"requirements-torch-dev.txt": "torch could not be installed; what needs it is left out"}
 
 
 def fail(sentence: str) -> None:
@@ -60,9 +65,13 @@ def prepare(requirements: str) -> None:
             say("making the environment in .venv")
             make_venv(sys.executable)
         say(f"installing {requirements} (once; about a minute)")
-        if not run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted):
+        retries = ["--retries", "0"] if requirements in OPTIONAL else []
+        if run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *retries, "-r", wanted):
+            stamp.write_text(digest)
+        elif requirements in OPTIONAL:
+            say(f"{OPTIONAL[requirements]}; pip's message is above")
+        else:
             fail(f"pip could not install {requirements}; its message is above. Nothing else was changed; try again.")
-        stamp.write_text(digest)
 
 
 def main() -> None:
@@ -72,7 +81,8 @@ def main() -> None:
     if command in FROM_NOTHING and not in_venv:
         if sys.prefix != sys.base_prefix:
             say(f"leaving the active environment {sys.prefix}; this command uses .venv")
-        prepare(FROM_NOTHING[command])
+        for requirements in FROM_NOTHING[command]:
+            prepare(requirements)
         os.execv(PYTHON, [str(PYTHON), *sys.argv])
     if command == "setup":
         say("ready: .venv/bin/python manage.py help")

@@ -16,7 +16,7 @@ from cases.imaging.rexgrounding import Entry, Source
 from cases.imaging.rim import Surrounding, surrounding
 from cases.models import Category, Finding, Instance, Volume
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Raised when what is stored or computed at import changes: everything is then imported again."""
 
 MOST_ANNOTATED = 3

@@ -5,13 +5,13 @@ never rows that point to nothing. The store is below neither the static nor a me
 """
 
 import contextlib
+import fcntl
 import json
 import os
-import platform
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
@@ -24,37 +24,42 @@ class AtomicFileSystemStorage(FileSystemStorage):
     """Local files that are there whole or not at all: written in a folder of their own, then renamed."""
 
     TEMPORARY = ".tmp"
-    STALE_SECONDS = 24 * 3600
 
     def _save(self, name: str, content: ContentFile) -> str:
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(self.path(self.TEMPORARY))
-        folder.mkdir(exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f"{platform.node()}+{os.getpid()}+")
+        file, temporary = self._claimed()
         try:
-            with os.fdopen(handle, "wb") as file:
+            with file:
                 for chunk in content.chunks():
                     file.write(chunk)
-            Path(temporary).replace(target)
+                file.flush()
+                temporary.replace(target)  # before it is closed: closing gives the lock away
         except BaseException:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+                temporary.unlink()
             raise
         return name
+
+    def _claimed(self) -> tuple[IO[bytes], Path]:
+        """A new temporary file, locked for as long as it is open; a process that dies lets go of it."""
+        folder = Path(self.path(self.TEMPORARY))
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            handle, name = tempfile.mkstemp(dir=folder)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:  # else it was swept before it was locked
+                return os.fdopen(handle, "wb"), Path(name)
+            os.close(handle)
 
     def sweep(self) -> int:
         """Remove what processes that were killed left half-written. Returns the number of files removed."""
         removed = 0
         for path in Path(self.path(self.TEMPORARY)).glob("*"):
-            host, _, rest = path.name.partition("+")
-            try:
-                dead = host == platform.node() and not Path(f"/proc/{rest.partition('+')[0]}").exists()
-                if dead or time.time() - path.stat().st_mtime > self.STALE_SECONDS:
-                    path.unlink()
-                    removed += 1
-            except OSError:
-                continue  # its writer finished it meanwhile
+            with contextlib.suppress(OSError), path.open("rb") as file:  # its writer is at it, or has finished it
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+                removed += 1
         return removed
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
@@ -78,8 +83,12 @@ def _read(name: str) -> bytes:
 
 
 def slices_key(volume: str, encoded: Sequence[Encoded]) -> str:
-    """The folder of a volume's slices: the same slices always have the same."""
-    return f"volumes/{volume}-{checksum(_index(encoded))[:16]}"
+    """The folder of a volume's slices: slices of the same content always have the same, however they were packed."""
+    return f"volumes/{volume}-{_digest(encoded)}"
+
+
+def _digest(encoded: Iterable[Encoded]) -> str:
+    return checksum(" ".join(one.content for one in encoded).encode())[:16]
 
 
 def has_slices(key: str) -> bool:
@@ -106,15 +115,12 @@ def read_slice(key: str, k: int) -> bytes:
 def damaged_slices(key: str, count: int) -> list[int]:
     """Slices that are missing or differ from the checksum written with them. Raises OSError without the list of them.
 
-    The list itself is part of the key, so it cannot be swapped unnoticed.
+    What the slices hold is part of the key, so slices and list cannot be swapped together unnoticed.
     """
-    index = _read(f"{key}/complete.json")
-    if not key.endswith(checksum(index)[:16]):
-        raise OSError("the list of slices is damaged")
-    listed = json.loads(index)["slices"]
+    listed = json.loads(_read(f"{key}/complete.json"))["slices"]
     if len(listed) != count:
         raise OSError("the list of slices belongs to another volume")
-    bad = []
+    bad, contents = [], []
     for k, (size, expected) in enumerate(listed):
         try:
             data = read_slice(key, k)
@@ -122,6 +128,9 @@ def damaged_slices(key: str, count: int) -> list[int]:
             data = b""
         if len(data) != size or checksum(data) != expected:
             bad.append(k)
+        contents.append(Encoded(data, expected))
+    if not bad and not key.endswith(_digest(contents)):
+        raise OSError("the list of slices belongs to another volume")
     return bad
 
 

@@ -33,6 +33,11 @@ class Encoded:
     data: bytes
     checksum: str
 
+    @property
+    def content(self) -> str:
+        """What gzip's own trailer says of the unpacked bytes, CRC-32 and length: the same however they were packed."""
+        return self.data[-8:].hex()
+
 
 class Encoder:
     """Encodes the slices of a volume beside the thread that reads it: both halves of the work let go of the GIL."""

@@ -183,15 +183,17 @@ def _mark(component: SparseMask, question: Question, parts: dict[int, SparseMask
 
 
 def _near_credits(marks: list[_Mark], parts: dict[int, SparseMask]) -> dict[int, float]:
-    """Credit for stray marks close to instances that no mark touches; a mark is a near miss of one instance."""
+    """Credit for strays close to instances that no mark touches: for each the nearest one, which alone is excused."""
     touched = {value for mark in marks for value in mark.touches}
-    near: dict[int, float] = {}
+    nearest = {
+        value: min((mark.near[value] for mark in marks if value in mark.near), default=NEAR_MM)
+        for value in parts
+        if value not in touched
+    }
     for mark in marks:
-        mark.near = {value: mm for value, mm in mark.near.items() if value not in touched}
-        if mark.near:
-            value, mm = min(mark.near.items(), key=lambda pair: (pair[1], pair[0]))
-            near[value] = max(near.get(value, 0.0), NEAR_CREDIT * (1.0 - mm / NEAR_MM))
-    return near
+        mark.near = {value: mm for value, mm in mark.near.items() if mm == nearest.get(value)}
+    near = {value: NEAR_CREDIT * (1.0 - mm / NEAR_MM) for value, mm in nearest.items()}
+    return {value: credit for value, credit in near.items() if credit > 0}
 
 
 def _outcome(mark: _Mark, question: Question) -> tuple[str, str]:

@@ -75,18 +75,19 @@ def _diffuse(
 ) -> Grade:
     """Blocks of lung instead of instances: find is their recall, extent their F1, restraint their precision."""
     low = 100.0 * judged.recall * (0.5 + 0.5 * judged.f1) * judged.precision
-    # In a partly annotated scan blocks beside the reference may be right: only what it marks is judged.
-    kind = 100.0 * judged.recall * (0.5 + 0.5 * judged.recall)
+    # In a partly annotated scan blocks beside the reference may be right: their precision is then not judged.
+    kind_f1 = 2 * judged.recall / (1 + judged.recall)
+    kind = 100.0 * judged.recall * (0.5 + 0.5 * kind_f1)
     believed = 1.0 if question.exhaustive else question.completeness
     score = believed * low + (1 - believed) * kind
     blind = not question.exhaustive and judged.recall == 0
     return Grade(
         score=None if blind else round(score, 1),
         score_low=round(low, 1),
-        score_high=100.0 if blind else round(max(low, kind) if not question.exhaustive else score, 1),
+        score_high=100.0 if blind else round(score if question.exhaustive else kind, 1),
         verdict="not_judged" if blind else _verdict(judged.recall, judged.recall, near=False),
         find=None if blind else judged.recall,
-        extent=None if blind else (judged.f1 if question.exhaustive else judged.recall),
+        extent=None if blind else (judged.f1 if question.exhaustive else kind_f1),
         restraint=None if blind else (judged.precision if question.exhaustive else 1.0),
         judged_weight=0.0 if blind else 1.0,
         outcomes=_outcomes(truth, question, "found" if judged.recall else "missed", judged.recall),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from cases.imaging import masks
 from cases.imaging.geometry import Grid
@@ -154,6 +154,7 @@ SMALL = (6, 9, 8)
 SMALL_GRID = Grid(SMALL, (2.0, 1.0, 1.0), IDENTITY)
 paints = arrays(np.bool_, SMALL, elements=st.booleans())
 truths = arrays(np.uint8, SMALL, elements=st.sampled_from([0, 0, 0, 1, 1, 2])).filter(lambda a: a.any())
+few_paints = arrays(np.bool_, SMALL, elements=st.sampled_from([False] * 30 + [True])).filter(lambda a: a.any())
 codes = st.sampled_from(["2d", "2b", "1c"])
 modes = st.sampled_from(["locate", "slice", "volume"])
 
@@ -255,12 +256,16 @@ def test_a_belief_in_completeness_stays_within_the_interval(truth, painted, code
 
 
 @settings(deadline=None, max_examples=60)
-@given(truths, paints.filter(lambda a: a.any()), st.sampled_from(["2d", "2b"]), st.booleans())
+@given(truths, few_paints, st.sampled_from(["2d", "2b"]), st.booleans())
 def test_finding_one_more_never_lowers_the_score(truth, painted, code, exhaustive):
     """Exact paint of an instance that was left alone is worth something, or nothing; it never costs."""
     with_gap = np.where(truth == 2, 0, painted)
-    if not with_gap.any() or not (truth == 2).any():
-        return
+    if (
+        not with_gap.any()
+        or not (truth == 2).any()
+        or (binary_dilation(truth == 2, np.ones((3, 3, 3))) & with_gap).any()
+    ):
+        return  # paint that joins other paint is another mark, not one more
     question = small(truth, code, exhaustive=exhaustive)
     before = grade(question, masks.from_dense(with_gap), mode="locate")
     after = grade(question, masks.from_dense(with_gap | (truth == 2)), mode="locate")

@@ -1,0 +1,48 @@
+"""What lies on disk: half-written files of the dead are swept, those of the living are not."""
+
+import gzip
+
+import pytest
+from django.core.files.base import ContentFile
+
+from cases import storage
+from cases.imaging.slices import Encoded, checksum
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return storage.AtomicFileSystemStorage(location=tmp_path)
+
+
+def test_a_file_that_is_being_written_is_not_swept(folder):
+    file, temporary = folder._claimed()
+    with file:
+        assert folder.sweep() == 0
+        assert temporary.exists()
+    # Closed without a rename, as when its process is killed: nobody holds the lock any more.
+    assert folder.sweep() == 1
+    assert not temporary.exists()
+
+
+def test_a_write_that_fails_leaves_nothing(folder, tmp_path):
+    class Torn(ContentFile):
+        def chunks(self, chunk_size=None):
+            yield b"half"
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        folder.save("a/b.gz", Torn(b""))
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def packed(content: bytes, level: int) -> Encoded:
+    data = gzip.compress(content, level, mtime=0)
+    return Encoded(data, checksum(data))
+
+
+def test_the_folder_of_slices_depends_on_what_they_hold_not_on_how_they_were_packed():
+    content = bytes(range(200)) * 20
+    fast, small = packed(content, 1), packed(content, 9)
+    assert fast.data != small.data
+    assert storage.slices_key("a", [fast]) == storage.slices_key("a", [small])
+    assert storage.slices_key("a", [fast]) != storage.slices_key("a", [packed(content[::-1], 1)])
