@@ -46,6 +46,17 @@ def files(data: Path) -> dict[str, bytes]:
     return {str(path.relative_to(store)): unpacked(path) for path in sorted(store.rglob("*")) if path.is_file()}
 
 
+def count(data: Path) -> int:
+    """Files in the store, half-written ones included."""
+    return sum(len(names) for *_, names in os.walk(data / "store"))
+
+
+def wait_for(data: Path, number: int, child: subprocess.Popen[bytes]) -> None:
+    """Until the store holds so many files, or the import is over: kills fall evenly over its work, however slow."""
+    while count(data) < number and child.poll() is None:
+        time.sleep(0.002)
+
+
 def unpacked(path: Path) -> bytes:
     """What a file holds. Slices may be packed differently each time, and the list of them says how."""
     if path.suffix == ".gz":
@@ -79,14 +90,14 @@ def main(kills: int) -> int:
     for data in (calm, hurt):
         data.mkdir()
         run(data, "migrate")
-    started = time.monotonic()
     run(calm, "import_rexgroundingct", str(rex), "--workers", "2")
-    whole = time.monotonic() - started
+    everything = count(calm)
     chance = random.Random(0)
     reached = []
     for n in range(kills):
         child = start(hurt, rex)
-        time.sleep(chance.uniform(0.4, 1.0) * whole)
+        wait_for(hurt, chance.randint(count(hurt), everything), child)
+        time.sleep(chance.uniform(0, 0.03))
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         done = sum("complete.json" in name for name in files(hurt))

@@ -57,6 +57,13 @@ class Frame:
         turned: NDArray[Any] = lps.transpose(axes)[tuple(steps)]
         return turned
 
+    @classmethod
+    def of_file(cls, shape: tuple[int, int, int]) -> "Frame":
+        """The file's own index space, for masks without a CT: x is the slowest axis of the house array, as when the
+        array [x, y, z] is walked through; directions and sizes of voxels mean nothing."""
+        identity = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+        return cls(shape, np.array([[2, 1], [1, 1], [0, 1]]), Grid(shape, (1.0, 1.0, 1.0), identity))
+
     @property
     def slices_come_in_order(self) -> bool:
         """The file's slowest axis is the house's k: axial slices are whole as soon as they are read."""

@@ -46,6 +46,12 @@ def read_masks(path: Path, frame: Frame, *, findings: int) -> Iterator[masks.Spa
         found[n] = Found()  # a finding's voxels are let go as soon as the next is asked for
 
 
+def read_shape(path: Path) -> tuple[int, ...]:
+    """The shape a mask file claims. Raises FileRefused if it has no header that makes sense."""
+    with GzipFile(path) as file:
+        return tuple(int(n) for n in read_header(file).get_data_shape())
+
+
 def check_masks(path: Path, frame: Frame, *, findings: int) -> None:
     """Raise FileRefused if the header already says that the masks cannot be read."""
     with GzipFile(path) as file:

@@ -85,17 +85,20 @@ def read_entries(root: Path) -> list[Entry]:
         raise DatasetError(f"{root} holds neither {JSON_FILES[0]} nor {JSON_FILES[1]}; is it the data set's folder?")
     entries: dict[str, Entry] = {}
     for path in found:
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise DatasetError(f"{path.name} cannot be read as JSON: {error}.") from error
-        if not isinstance(content, dict):
-            raise DatasetError(f"{path.name} should hold an object with the splits train, val and test.")
-        for split in SPLITS:
-            for item in content.get(split) or []:
-                entry = _entry(item, split)
-                entries.setdefault(entry.name, entry)
+        for entry in read_json(path):
+            entries.setdefault(entry.name, entry)
     return sorted(entries.values(), key=lambda entry: (SPLITS.index(entry.split), entry.name))
+
+
+def read_json(path: Path) -> list[Entry]:
+    """Every entry of one JSON file, in its order, damaged ones included. Raises DatasetError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path.name} cannot be read as JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path.name} should hold an object with the splits train, val and test.")
+    return [_entry(item, split) for split in SPLITS for item in content.get(split) or []]
 
 
 def releases(root: Path) -> dict[str, str]:
