@@ -1,16 +1,16 @@
-"""Diffuse findings are judged by blocks of about a centimetre: painted or not, rather than to the millimetre."""
+"""Diffuse findings are judged by blocks of about a centimetre: painted or not, rather than to the millimetre.
 
-import math
+The blocks lie around the middle of the truth's box and have an odd number of voxels along each axis, so that the truth
+alone says where they are (paint cannot move them), and mirroring the scan moves them with it.
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cases.imaging.geometry import Grid
-from cases.imaging.masks import Box, Ints, SparseMask, union_box
+from cases.imaging.masks import Ints, SparseMask
 from quiz.scoring.rules import BLOCK_FILLED, BLOCK_MM
-
-_Counts = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,59 +23,82 @@ class Judged:
 
 
 def judge(truth: SparseMask, painted: SparseMask, grid: Grid, *, whole: bool) -> Judged | None:
-    """Compare two masks block by block, on the painted slices only unless ``whole``.
+    """Compare two masks block by block; unless ``whole`` slice by slice, on the painted slices only.
 
     None if the truth is too thin to fill a single block: it is then judged like a focal finding.
     """
-    box = union_box(truth, painted)
-    if box is None:
+    blocks = Blocks(truth, grid, flat=not whole)
+    if not len(blocks.filled(truth)):
         return None
-    blocks = _Blocks(box, grid)
-    if not blocks.filled(truth, np.arange(grid.size[0])).any():
-        return None
-    slices = np.arange(grid.size[0]) if whole else painted.slices()
-    wanted, marked = blocks.filled(truth, slices), blocks.filled(painted, slices)
-    both = int(np.count_nonzero(wanted & marked))
-    recall = both / int(wanted.sum()) if wanted.any() else 0.0
-    precision = both / int(marked.sum()) if marked.any() else 0.0
+    wanted = blocks.filled(truth if whole else truth.on_slices(painted.slices()))
+    marked = blocks.filled(painted)
+    both = len(np.intersect1d(wanted, marked, assume_unique=True))
+    recall = both / len(wanted) if len(wanted) else 0.0
+    precision = both / len(marked) if len(marked) else 0.0
     return Judged(recall, precision, 2 * recall * precision / (recall + precision) if both else 0.0)
 
 
-class _Blocks:
-    """A grid of blocks over a box."""
+class Blocks:
+    """Blocks around the middle of a truth's box, through the whole volume. flat: each is one slice thick."""
 
-    def __init__(self, box: Box, grid: Grid) -> None:
-        self.box = box
-        self.steps = [max(1, math.ceil(BLOCK_MM / mm)) for mm in grid.spacing_mm]
-        self.shape = [math.ceil((s.stop - s.start) / step) for s, step in zip(box, self.steps, strict=True)]
+    def __init__(self, truth: SparseMask, grid: Grid, *, flat: bool) -> None:
+        self.steps = [_odd(BLOCK_MM / mm) for mm in grid.spacing_mm]
+        if flat:
+            self.steps[0] = 1
+        self.edges = [
+            _edges(box.start, box.stop, step, size)
+            for box, step, size in zip(truth.box, self.steps, grid.size, strict=True)
+        ]
+        self.shape = [len(edges) - 1 for edges in self.edges]
 
-    def filled(self, mask: SparseMask, slices: Ints) -> NDArray[np.bool_]:
-        """Which blocks a mask fills on the given slices. A block's size counts only those slices, and the box."""
-        voxels = self._voxels(mask.on_slices(slices))
-        filled: NDArray[np.bool_] = (voxels > 0) & (voxels >= BLOCK_FILLED * self._sizes(slices))
-        return filled
+    def filled(self, mask: SparseMask) -> Ints:
+        """Numbers of the blocks of which a mask fills BLOCK_FILLED or more, ascending."""
+        blocks, voxels = self.counted(mask)
+        return blocks[voxels >= BLOCK_FILLED * self._sizes(blocks)]
 
-    def _sizes(self, slices: Ints) -> _Counts:
-        inside = slices[(slices >= self.box[0].start) & (slices < self.box[0].stop)] - self.box[0].start
-        deep = np.bincount(inside // self.steps[0], minlength=self.shape[0])
-        tall, wide = (
-            np.bincount(np.arange(s.stop - s.start) // step)
-            for s, step in zip(self.box[1:], self.steps[1:], strict=True)
-        )
-        sizes: _Counts = (deep[:, None, None] * tall[None, :, None] * wide[None, None, :]).astype(float)
+    def counted(self, mask: SparseMask) -> tuple[Ints, Ints]:
+        """Numbers of the blocks that hold any of a mask, and how many of its voxels each holds."""
+        pieces = self.cut(mask)
+        blocks, which = np.unique(self.of(pieces), return_inverse=True)
+        return blocks, np.bincount(which, weights=pieces.lengths, minlength=len(blocks)).astype(np.int64)
+
+    def of(self, pieces: SparseMask) -> Ints:
+        """The block of each run of a mask that was ``cut``."""
+        k, j, i = (np.searchsorted(e, at, side="right") - 1 for e, at in zip(self.edges, pieces.kji, strict=True))
+        numbers: Ints = (k * self.shape[1] + j) * self.shape[2] + i
+        return numbers
+
+    def cut(self, mask: SparseMask) -> SparseMask:
+        """The same voxels, runs cut where blocks end."""
+        edges, start = self.edges[2], mask.kji[2]
+        first = np.searchsorted(edges, start, side="right") - 1
+        last = np.searchsorted(edges, start + mask.lengths - 1, side="right") - 1
+        pieces = last - first + 1
+        run = np.repeat(np.arange(len(start)), pieces)
+        block = first[run] + np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        begin = np.maximum(start[run], edges[block])
+        stop = np.minimum((start + mask.lengths)[run], edges[block + 1])
+        return SparseMask(mask.size, mask.starts[run] + begin - start[run], stop - begin, mask.values[run])
+
+    def _sizes(self, blocks: Ints) -> Ints:
+        """Voxels of blocks; those at the border of the volume are smaller."""
+        k, j, i = np.unravel_index(blocks, self.shape)
+        deep, tall, wide = (np.diff(edges) for edges in self.edges)
+        sizes: Ints = deep[k] * tall[j] * wide[i]
         return sizes
 
-    def _voxels(self, mask: SparseMask) -> _Counts:
-        """Voxels of a mask in each block: its runs are cut where blocks end."""
-        k, j, i = mask.kji
-        start = i - self.box[2].start
-        step = self.steps[2]
-        pieces = (start + mask.lengths - 1) // step - start // step + 1
-        run = np.repeat(np.arange(len(i)), pieces)
-        column = start[run] // step + np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-        length = np.minimum((start + mask.lengths)[run], (column + 1) * step) - np.maximum(start[run], column * step)
-        row = (k[run] - self.box[0].start) // self.steps[0] * self.shape[1] + (
-            (j[run] - self.box[1].start) // self.steps[1]
-        )
-        counted = np.bincount(row * self.shape[2] + column, weights=length, minlength=math.prod(self.shape))
-        return counted.reshape(self.shape)
+
+def _odd(number: float) -> int:
+    """The odd whole number nearest to one of 1 or more."""
+    return max(1, 2 * int(number // 2) + 1)
+
+
+def _edges(start: int, stop: int, step: int, size: int) -> Ints:
+    """Where blocks begin along an axis of ``size`` voxels, and its end. A box of an even number of voxels has an edge
+    in its middle, one of an odd number the middle of a block: no voxel lies across an edge, and a mirrored box has
+    mirrored edges."""
+    length = stop - start
+    middle = start + length // 2 if length % 2 == 0 else start + (length - step) // 2
+    first = middle % step
+    inner = np.arange(first if first else step, size, step, dtype=np.int64)
+    return np.concatenate([[0], inner, [size]])

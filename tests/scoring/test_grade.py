@@ -183,7 +183,7 @@ def test_exact_is_100_and_empty_is_0(truth, code, mode):
 
 
 @settings(deadline=None, max_examples=60)
-@given(truths, paints.filter(lambda a: a.any()), st.sampled_from(["2d", "2b"]), modes, st.integers(0, 2))
+@given(truths, paints.filter(lambda a: a.any()), codes, modes, st.integers(0, 2))
 def test_mirrors_change_nothing(truth, painted, code, mode, axis):
     flipped = [np.ascontiguousarray(np.flip(a, axis)) for a in (truth, painted)]
     straight = grade(small(truth, code), masks.from_dense(painted), mode=mode)
@@ -212,7 +212,7 @@ def test_painting_everything_scores_nothing_and_is_said():
 
 
 @settings(deadline=None, max_examples=60)
-@given(truths, paints.filter(lambda a: a.any()), st.sampled_from(["2d", "2b"]), st.permutations([0, 1, 2]))
+@given(truths, paints.filter(lambda a: a.any()), codes, st.permutations([0, 1, 2]))
 def test_the_order_of_axes_changes_nothing(truth, painted, code, order):
     spacing = tuple(SMALL_GRID.spacing_mm[axis] for axis in order)
     turned = [np.ascontiguousarray(a.transpose(order)) for a in (truth, painted)]
