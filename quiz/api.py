@@ -16,7 +16,7 @@ from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from cases.models import Category, FindingQuerySet
-from quiz import access, attempts, hints, progress
+from quiz import access, attempts, explanations, hints, progress
 from quiz.models import Attempt, User
 from quiz.parsers import LimitedJSONParser
 from quiz.serializers import (
@@ -24,6 +24,7 @@ from quiz.serializers import (
     CategorySerializer,
     DetailSerializer,
     DraftSerializer,
+    ExplanationSerializer,
     FindingSerializer,
     HintSerializer,
     OpenAttemptSerializer,
@@ -196,6 +197,18 @@ class AttemptTruth(APIView):
         except attempts.AttemptRefused as error:
             raise refusal(error) from error
         return Response(truth, headers={"Cache-Control": "private, no-store"})
+
+
+class AttemptExplanation(APIView):
+    @extend_schema(responses={200: ExplanationSerializer, 403: DetailSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        """How it was scored: parts, areas, numbers. 403 before submission, for anyone."""
+        attempt = _my_attempt(request, pk)
+        if not attempt.is_submitted:
+            raise PermissionDenied("How it was scored is shown after you have submitted your answer.")
+        response = Response(explanations.explanation_of(attempt))
+        response["Cache-Control"] = "no-store"
+        return response
 
 
 class ProgressView(APIView):

@@ -11,12 +11,8 @@ from django.utils import timezone
 from cases import storage
 from cases.imaging import masks
 from cases.models import Finding
-from quiz import access
+from quiz import access, grading
 from quiz.models import Assignment, Attempt, Confidence, Mode, State, User
-from quiz.scoring import feedback as teacher
-from quiz.scoring import grade as scorer
-from quiz.scoring.question import OtherFinding, Question
-from quiz.scoring.where import Landmarks
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +124,7 @@ def submit_attempt(
         raise AttemptRefused("closed", f"{_closed_sentence(attempt.assignment)} Your paint is kept as a draft.")
 
     # Graded before the transaction: SQLite has one writer, and it must not wait for arithmetic.
-    columns = _graded_columns(attempt.finding, painted, mode=attempt.mode, absent=absent)
+    columns = grading.grade_columns(attempt.finding, painted, mode=attempt.mode, absent=absent)
     claimed = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(
         state=State.SUBMITTED,
         submitted_at=timezone.now(),
@@ -164,46 +160,6 @@ def _same_answer(attempt: Attempt, digest: str) -> Attempt:
     if attempt.answer_sha256 != digest:
         raise AttemptRefused("submitted", "You have already submitted another answer to this attempt; it stands.")
     return attempt
-
-
-def _graded_columns(finding: Finding, painted: masks.SparseMask, *, mode: str, absent: bool) -> dict[str, Any]:
-    question = question_of(finding)
-    graded = scorer.grade(question, painted, mode=mode, absent=absent)
-    sentences = teacher.feedback(question, painted, graded)
-    return {
-        "verdict": graded.verdict,
-        "score": graded.score,
-        "score_low": graded.score_low,
-        "score_high": graded.score_high,
-        "judged_weight": graded.judged_weight,
-        "dice": graded.official.dice,
-        "hit": graded.official.hit,
-        "result": graded.as_result(feedback=sentences, truth_version=finding.truth_version),
-        "reveal": graded.as_reveal(),
-        "scorer_version": graded.scorer_version,
-        "truth_version": finding.truth_version,
-    }
-
-
-def question_of(finding: Finding) -> Question:
-    """What the scorer needs to know of a finding, read from the store."""
-    volume = finding.volume
-    others = [
-        OtherFinding(other.sentence, storage.load_truth(other.truth_key))
-        for other in Finding.objects.usable().filter(volume=volume).exclude(pk=finding.pk)
-    ]
-    landmarks = None
-    if volume.midline_i is not None and volume.lung_box is not None:
-        landmarks = Landmarks(midline_i=volume.midline_i, lung_k=tuple(volume.lung_box[0]))
-    return Question(
-        truth=storage.load_truth(finding.truth_key),
-        grid=volume.grid,
-        category=finding.category_id,
-        exhaustive=finding.exhaustive,
-        sentence=finding.sentence,
-        others=tuple(others),
-        landmarks=landmarks,
-    )
 
 
 def _closed_sentence(assignment: Assignment) -> str:

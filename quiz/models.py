@@ -200,6 +200,30 @@ class Attempt(models.Model):
         return masks.unpack(bytes(self.painted)) if self.painted else masks.empty(self.finding.volume.size)
 
 
+class PastGrade(models.Model):
+    """A grade that an attempt had before it was graded again by other rules or against another truth."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="past_grades")
+    replaced_at = models.DateTimeField(auto_now_add=True)
+    verdict = models.CharField(max_length=12, choices=Verdict)
+    score = models.FloatField(null=True)
+    score_low = models.FloatField(null=True)
+    score_high = models.FloatField(null=True)
+    judged_weight = models.FloatField(null=True)
+    dice = models.FloatField(null=True)
+    hit = models.BooleanField(null=True)
+    result = models.JSONField(null=True)
+    reveal = models.JSONField(null=True)
+    scorer_version = models.CharField(max_length=20)
+    truth_version = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["attempt", "replaced_at"]
+
+    def __str__(self) -> str:
+        return f"{self.attempt_id} by version {self.scorer_version}, truth {self.truth_version}"
+
+
 class HintTaken(models.Model):
     """One rung of the ladder, as it was shown: the words stay even if the hints change later."""
 

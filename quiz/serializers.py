@@ -82,6 +82,9 @@ class ResultSerializer(serializers.Serializer):
     restraint = serializers.FloatField(allow_null=True)
     official = OfficialSerializer()
     volume_ml = VolumeMlSerializer()
+    asked = serializers.IntegerField(help_text="Places that were asked for, at most three.")
+    tolerance_mm = serializers.FloatField()
+    completeness = serializers.FloatField(help_text="How likely the reference holds all there is, 0 to 1.")
     scorer_version = serializers.CharField()
     truth_version = serializers.IntegerField()
     feedback = serializers.ListField(child=serializers.CharField())
@@ -144,6 +147,35 @@ class TruthSerializer(serializers.Serializer):
     instances = TruthInstanceSerializer(many=True)
     extras = serializers.ListField(child=serializers.DictField())
     model = MaskSerializer(allow_null=True)
+
+
+class PartSerializer(serializers.Serializer):
+    name = serializers.ChoiceField(choices=["find", "outline", "restraint", "score"])
+    value = serializers.FloatField(allow_null=True)
+    sentences = serializers.ListField(child=serializers.CharField())
+
+
+class GradedBySerializer(serializers.Serializer):
+    scorer_version = serializers.CharField()
+    truth_version = serializers.IntegerField()
+
+
+class NumberSerializer(serializers.Serializer):
+    section = serializers.CharField()
+    name = serializers.CharField()
+    value = serializers.JSONField()
+    meaning = serializers.CharField()
+
+
+class ExplanationSerializer(serializers.Serializer):
+    formula = serializers.CharField()
+    parts = PartSerializer(many=True)
+    areas = serializers.DictField(
+        child=MaskSerializer(),
+        help_text="What each voxel counted as: hit, missed, too_wide, wrong, near, not_judged, slip.",
+    )
+    graded_by = GradedBySerializer()
+    numbers = NumberSerializer(many=True)
 
 
 class CalibrationSerializer(serializers.Serializer):

@@ -12,6 +12,7 @@ attempt_urls = [
     path("submit/", views.attempt_submit, name="attempt-submit"),
     path("hint/", views.attempt_hint, name="attempt-hint"),
     path("next/", views.attempt_next, name="attempt-next"),
+    path("explained/", views.attempt_explained, name="attempt-explained"),
 ]
 
 assignment_urls = [
@@ -42,6 +43,7 @@ api_urls: list[URLPattern | URLResolver] = [
     path("attempts/<int:pk>/hints/", api.AttemptHint.as_view(), name="api-attempt-hints"),
     path("attempts/<int:pk>/submit/", api.AttemptSubmit.as_view(), name="api-attempt-submit"),
     path("attempts/<int:pk>/truth/", api.AttemptTruth.as_view(), name="api-attempt-truth"),
+    path("attempts/<int:pk>/explanation/", api.AttemptExplanation.as_view(), name="api-attempt-explanation"),
     path("progress/", api.ProgressView.as_view(), name="api-progress"),
     path("", include("cases.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),

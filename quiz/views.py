@@ -1,23 +1,26 @@
 """The trainee's pages. Each view fetches among what this person may see, asks one service, and renders."""
 
+import logging
 from typing import Any, cast
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from cases.imaging import masks
+from cases.imaging import masks, slices
 from cases.models import Category, Volume
-from quiz import access, attempts, hints
+from quiz import access, attempts, explanations, hints
 from quiz import progress as reads
 from quiz.forms import SubmissionForm
 from quiz.models import Assignment, Attempt, Confidence, User
-from quiz.scoring import grade as scorer
+from quiz.scoring import described, rules
+
+logger = logging.getLogger(__name__)
 
 
 def _me(request: HttpRequest) -> User:
@@ -84,7 +87,7 @@ def progress(request: HttpRequest) -> HttpResponse:
 @require_GET
 def how_scored(request: HttpRequest) -> HttpResponse:
     """The page is generated from the constants, so that it cannot drift from the scorer."""
-    return render(request, "quiz/how_scored.html", {"scorer": scorer})
+    return render(request, "quiz/how_scored.html", {"rules": rules, "sections": described.sections()})
 
 
 @require_GET
@@ -196,6 +199,27 @@ def _refused(request: HttpRequest, attempt: Attempt, sentence: str, *, status: i
     # ErrorPagesMiddleware leaves this answer as it is.
     response.explained = True  # type: ignore[attr-defined]
     return response
+
+
+@login_required
+@require_GET
+@never_cache
+def attempt_explained(request: HttpRequest, pk: int) -> HttpResponse:
+    """How it was scored, for the panel; asked for when it is opened. There is no such thing before submission."""
+    attempt = _my_attempt(request, pk)
+    if not attempt.is_submitted:
+        raise Http404
+    context: dict[str, Any] = {"attempt": attempt, "parts": explanations.parts_of(attempt)}
+    if explanations.is_current(attempt):
+        try:
+            tiles = explanations.pictures_of(attempt)
+            context |= {"tiles": tiles, "legend": explanations.legend_of(tiles)}
+        except (OSError, masks.MaskError, slices.SliceError) as error:
+            logger.error("no pictures of attempt %d: %s", attempt.pk, error)
+            context["problem"] = "The pictures cannot be made: part of this scan cannot be read."
+    else:
+        context["problem"] = "The rules or the reference have changed since, so there are no pictures of this score."
+    return render(request, "quiz/explained.html", context)
 
 
 @login_required

@@ -5,8 +5,9 @@ import math
 import numpy as np
 
 from cases.imaging.masks import SparseMask
+from quiz.scoring.grade import is_sweep
 from quiz.scoring.question import Extra, Grade, InstanceOutcome, Outline, Question
-from quiz.scoring.rules import DIFFUSE, MOST_ASKED, MOST_PAINT_ML
+from quiz.scoring.rules import MOST_ASKED
 from quiz.scoring.where import direction_words, offset_words, place_words, side_of_sentence
 
 NOTICEABLE = 0.15
@@ -26,7 +27,7 @@ def feedback(question: Question, answer: SparseMask, grade: Grade) -> list[str]:
     """Sentences on one answer, most useful first."""
     if answer.is_empty:
         return [f"It is present: look {_place(question, _largest(grade))}, where it is largest."]
-    if grade.painted_ml > MOST_PAINT_ML:
+    if is_sweep(grade.painted_ml):
         return [f"You painted {grade.painted_ml / 1000:.0f} litres, more than both lungs hold; paint the finding only."]
     said = [
         _wrong_side(question, grade),
@@ -68,7 +69,7 @@ def _count(question: Question, grade: Grade) -> str:
     found, present = len(_with_outcome(grade, "found")), len(grade.outcomes)
     if not found:
         return ""
-    if _in_blocks(question, grade):
+    if grade.in_blocks:
         where = "" if grade.mode == "volume" else " on the slices you painted"
         return f"You marked {grade.find or 0:.0%} of the affected blocks{where}."
     if present == 1:
@@ -76,10 +77,6 @@ def _count(question: Question, grade: Grade) -> str:
     kind = "present" if question.exhaustive else "marked in the reference"
     enough = f"; {MOST_ASKED} are enough" if found >= MOST_ASKED and present > found else ""
     return f"You found {found} of the {present} {kind}{enough}."
-
-
-def _in_blocks(question: Question, grade: Grade) -> bool:
-    return question.category in DIFFUSE and not grade.outlines and grade.mode != "locate"
 
 
 def _wrong_side(question: Question, grade: Grade) -> str:
@@ -161,7 +158,7 @@ def _one_sided(grade: Grade, outline: Outline, at_mm: tuple[float, float, float]
 def _better_slice(question: Question, answer: SparseMask, grade: Grade) -> str:
     """Slice mode: whether another slice would have shown it better."""
     found = _with_outcome(grade, "found")
-    if grade.mode != "slice" or not found or _in_blocks(question, grade):
+    if grade.mode != "slice" or not found or grade.in_blocks:
         return ""
     gap = min(abs(found[0].largest_k - int(k)) for k in answer.slices())
     if gap * question.grid.spacing_mm[0] < BETTER_SLICE_MM:
@@ -195,7 +192,7 @@ def _slices(number: int) -> str:
 def _the_others(question: Question, grade: Grade) -> str:
     """Where to look for what was not found, if more was asked."""
     found, missed = _with_outcome(grade, "found"), _with_outcome(grade, "missed")
-    if not missed or not found or len(found) >= grade.asked or _in_blocks(question, grade):
+    if not missed or not found or len(found) >= grade.asked or grade.in_blocks:
         return ""
     lead = "The one you missed" if len(missed) == 1 else f"The largest of the {len(missed)} you missed"
     return f"{lead} is {_place(question, missed[0])}."
@@ -210,7 +207,7 @@ def _false_marks(question: Question, grade: Grade) -> str:
 
 
 def _blocks_beside(question: Question, grade: Grade) -> str:
-    if not _in_blocks(question, grade) or not question.exhaustive or not grade.find:
+    if not grade.in_blocks or not question.exhaustive or not grade.find:
         return ""
     beside = 1 - (grade.restraint or 0.0)
     return f"{beside:.0%} of the blocks you marked are not affected." if beside >= NOTICEABLE else ""

@@ -97,11 +97,7 @@ def judge(question: Question, truth: SparseMask, paint: SparseMask, mode: str) -
     """Judge joined paint against the instances that are asked for."""
     tau = tolerance_mm(question.category, question.grid)
     parts = {value: truth.only(value) for value in truth.instance_values()}
-    marks = [_mark(component, question, parts, tau) for component in _components(paint)]
-    near = _near_credits(marks, parts)
-    for mark in marks:
-        mark.outcome, mark.reason = _outcome(mark, question)
-    _forgive_slips(marks)
+    marks, near = _marks(question, parts, paint, tau)
     instances = [_instance(value, parts, marks, near, question, tau, mode) for value in parts]
 
     asked = min(len(parts), MOST_ASKED)
@@ -145,6 +141,25 @@ def _restraint(earned: float, false: float) -> float:
 
 
 # -- marks ------------------------------------------------------------------------------------------------------------
+
+
+def outcomes_of_paint(question: Question, truth: SparseMask, paint: SparseMask) -> list[tuple[str, SparseMask]]:
+    """What became of each painted component: (hit, near, too_wide, wrong, not_judged or slip, its voxels)."""
+    parts = {value: truth.only(value) for value in truth.instance_values()}
+    marks, _ = _marks(question, parts, paint, tolerance_mm(question.category, question.grid))
+    return [(mark.outcome, mark.mask) for mark in marks]
+
+
+def _marks(
+    question: Question, parts: dict[int, SparseMask], paint: SparseMask, tau: float
+) -> tuple[list[_Mark], dict[int, float]]:
+    """Every painted component with its outcome, and the near-miss credit of instances by value."""
+    marks = [_mark(component, question, parts, tau) for component in _components(paint)]
+    near = _near_credits(marks, parts)
+    for mark in marks:
+        mark.outcome, mark.reason = _outcome(mark, question)
+    _forgive_slips(marks)
+    return marks, near
 
 
 def _components(paint: SparseMask) -> list[SparseMask]:
@@ -279,6 +294,7 @@ def _outline(value: int, part: SparseMask, painted: SparseMask, question: Questi
     return Outline(
         value,
         fit=(2 * precise * complete / together if together else 0.0) * area,
+        area=area,
         beyond=1 - precise,
         left_out=1 - complete,
         beyond_mm=_offset(paint_voxels[~on_truth], middle, question),

@@ -20,12 +20,11 @@ def grade(question: Question, answer: SparseMask, *, mode: str, absent: bool = F
     """Grade paint against truth. mode: locate, slice or volume. ``absent``: the trainee answered "not present"."""
     truth, answer = asked_of(question.truth), answer.union()
     numbers = official(question.truth, answer)
-    if answer.is_empty or absent or answer.voxels() * question.grid.voxel_ml > MOST_PAINT_ML:
+    if answer.is_empty or absent or is_sweep(answer.voxels() * question.grid.voxel_ml):
         return _missed(question, truth, answer, numbers, mode)
-    if question.category in DIFFUSE and mode != "locate":
-        judged = blocks.judge(question.truth, answer, question.grid, whole=mode == "volume")
-        if judged is not None:
-            return _diffuse(question, truth, answer, numbers, judged, mode)
+    judged = _judged_in_blocks(question, answer, mode)
+    if judged is not None:
+        return _diffuse(question, truth, answer, numbers, judged, mode)
     judgement = focal.judge(question, truth, answer, mode)
     return Grade(
         score=None if judgement.blind else round(judgement.score, 1),
@@ -41,6 +40,22 @@ def grade(question: Question, answer: SparseMask, *, mode: str, absent: bool = F
         outlines=judgement.outlines,
         **_common(question, truth, answer, numbers, mode),
     )
+
+
+def in_blocks(question: Question, answer: SparseMask, mode: str) -> bool:
+    """Whether joined paint is judged by blocks of lung."""
+    return _judged_in_blocks(question, answer, mode) is not None
+
+
+def _judged_in_blocks(question: Question, answer: SparseMask, mode: str) -> blocks.Judged | None:
+    if question.category not in DIFFUSE or mode == "locate":
+        return None
+    return blocks.judge(question.truth, answer, question.grid, whole=mode == "volume")
+
+
+def is_sweep(painted_ml: float) -> bool:
+    """More paint than any answer could need."""
+    return painted_ml > MOST_PAINT_ML
 
 
 def asked_of(truth: SparseMask) -> SparseMask:
@@ -93,6 +108,7 @@ def _diffuse(
         outcomes=_outcomes(truth, question, "found" if judged.recall else "missed", judged.recall),
         extras=(),
         outlines=(),
+        in_blocks=True,
         **_common(question, truth, answer, numbers, mode),
     )
 

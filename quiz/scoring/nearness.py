@@ -7,18 +7,16 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from cases.imaging.masks import Ints, SparseMask
-
-SAMPLE = 10_000
-"""Voxels asked of a set at most, drawn with a fixed seed: a share of that many is known to half a per cent."""
+from quiz.scoring.rules import SAMPLED_VOXELS
 
 Spacing = tuple[float, float, float]
 
 
 def sample(mask: SparseMask) -> Ints:
-    """All voxels of a mask (flat, ascending), or SAMPLE of them."""
-    if mask.voxels() <= SAMPLE:
+    """All voxels of a mask (flat, ascending), or SAMPLED_VOXELS of them."""
+    if mask.voxels() <= SAMPLED_VOXELS:
         return mask.flat()
-    chosen = np.sort(np.random.default_rng(0).integers(0, mask.voxels(), SAMPLE))
+    chosen = np.sort(np.random.default_rng(0).integers(0, mask.voxels(), SAMPLED_VOXELS))
     stops = np.cumsum(mask.lengths)
     run = np.searchsorted(stops, chosen, side="right")
     drawn: Ints = mask.starts[run] + chosen - (stops[run] - mask.lengths[run])

@@ -79,11 +79,13 @@ class Outline:
     """How paint fits one instance. beyond: share of the paint outside the tolerance. left_out: share of the instance
     that paint does not reach. beyond_mm, left_out_mm: where those lie, (k, j, i) mm from the instance's middle.
 
-    ks: first painted slice and the one after the last.
+    ks: first painted slice and the one after the last. area: factor of slice mode, 1 on the slice where it is largest.
+    fit: harmonic mean of what is not beyond and what is not left out, times area.
     """
 
     value: int
     fit: float
+    area: float
     beyond: float
     left_out: float
     beyond_mm: Vector | None
@@ -95,7 +97,7 @@ class Outline:
 class Grade:
     """Scores run from 0 to 100; score is None if nothing could be judged. find, extent, restraint: 0 to 1.
 
-    asked: instances that were asked for. outlines: one per instance found.
+    asked: instances that were asked for. outlines: one per instance found. in_blocks: judged by blocks of lung.
     """
 
     score: float | None
@@ -117,6 +119,7 @@ class Grade:
     extras: tuple[Extra, ...]
     outlines: tuple[Outline, ...]
     mode: str
+    in_blocks: bool = False
     scorer_version: str = SCORER_VERSION
 
     def as_result(self, *, feedback: Sequence[str], truth_version: int) -> dict[str, Any]:

@@ -4,12 +4,6 @@ The page "How you are scored" and docs/how-you-are-scored.md are made from this 
 people read. Change a number here, raise SCORER_VERSION, and run ``manage.py rescore``.
 """
 
-import ast
-import inspect
-import itertools
-import sys
-from dataclasses import dataclass
-
 SCORER_VERSION = "2"
 """Which rules graded an attempt. An attempt of another version is graded again by rescore; its history is kept."""
 
@@ -71,6 +65,10 @@ MOST_MARKS = 100
 MOST_PAINT_ML = 8000.0
 """More paint than this is a sweep, not an answer: both lungs hold about six litres. It scores 0."""
 
+SAMPLED_VOXELS = 10_000
+"""Of a larger mark or instance so many voxels are measured, drawn with a fixed seed: a share of them is known to half a
+per cent, and painting a whole lung must not take seconds to grade."""
+
 SIDE_MARGIN_MM = 20.0
 """Paint this far beyond the midline is on the wrong side when the sentence names the other one."""
 
@@ -93,27 +91,3 @@ is mixed in."""
 
 PRIOR_LEAST = 30
 """With fewer fully annotated findings than this the completeness of partial ones is not estimated, and taken as 0."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One constant as people read it."""
-
-    name: str
-    value: object
-    meaning: str
-
-
-def described() -> list[Rule]:
-    """Every constant of this file with its value and the text below it, in the order of the file."""
-    here = sys.modules[__name__]
-    body = ast.parse(inspect.getsource(here)).body
-    rules = []
-    for statement, text in itertools.pairwise(body):
-        if isinstance(statement, ast.Assign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
-            name = statement.targets[0]
-            assert isinstance(name, ast.Name)
-            value = getattr(here, name.id)
-            shown = ", ".join(sorted(value)) if isinstance(value, frozenset) else value
-            rules.append(Rule(name.id, shown, " ".join(str(text.value.value).split())))
-    return rules

@@ -29,6 +29,7 @@ TABLE = {
     "attempt-submit": ("post", "/attempts/{attempt}/submit/", {**OWN, "trainee": 400}),
     "attempt-hint": ("post", "/attempts/{attempt}/hint/", POST_OWN),
     "attempt-next": ("post", "/attempts/{attempt}/next/", POST_OWN),
+    "attempt-explained": ("get", "/attempts/{attempt}/explained/", {**OWN, "trainee": 404}),
     "assignment-detail": ("get", "/assignments/{assignment}/", OWN),
     "assignment-next": ("post", "/assignments/{assignment}/next/", POST_OWN),
     "progress": ("get", "/progress/", PAGE),
@@ -53,6 +54,7 @@ TABLE = {
     "api-attempt-hints": ("post", "/api/v1/attempts/{attempt}/hints/", API_OWN),
     "api-attempt-submit": ("post", "/api/v1/attempts/{attempt}/submit/", {**API_OWN, "trainee": 400}),
     "api-attempt-truth": ("get", "/api/v1/attempts/{attempt}/truth/", {**API_OWN, "trainee": 403}),
+    "api-attempt-explanation": ("get", "/api/v1/attempts/{attempt}/explanation/", {**API_OWN, "trainee": 403}),
     "api-progress": ("get", "/api/v1/progress/", API),
     "volume-manifest": ("get", "/api/v1/volumes/{volume}/", API),
     "volume-slice": ("get", "/api/v1/volumes/{volume}/slices/3/", API),
@@ -134,12 +136,14 @@ def everything(client, ids):
         "/", "/progress/", "/assignments/{assignment}/", "/attempts/{attempt}/", "/api/v1/attempts/{attempt}/",
         "/api/v1/categories/", "/api/v1/findings/", "/api/v1/progress/", "/api/v1/volumes/{volume}/",
         "/api/v1/volumes/{volume}/slices/6/", "/api/v1/attempts/{attempt}/truth/",
+        "/api/v1/attempts/{attempt}/explanation/", "/attempts/{attempt}/explained/",
     ]  # fmt: skip
     seen = []
     for address in addresses:
         response = client.get(address.format(**ids))
         body = re.sub(rb"(csrf\w*|X-CSRFToken)[^>]*?[\w-]{40,}", b"", response.content)
-        seen.append((address, response.status_code, dict(response.headers), body))
+        headers = {name: value for name, value in response.headers.items() if name != "Expires"}  # the time of asking
+        seen.append((address, response.status_code, headers, body))
     return seen
 
 

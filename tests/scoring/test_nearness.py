@@ -38,7 +38,7 @@ def test_large_sets_are_sampled_inside_themselves():
     array = np.zeros((30, 60, 60), bool)
     array[5:25, 10:50, 3:55] = True
     drawn = nearness.sample(masks.from_dense(array))
-    assert len(drawn) == nearness.SAMPLE
+    assert len(drawn) == nearness.SAMPLED_VOXELS
     assert array.ravel()[drawn].all()
     # Evenly: about half of them in the lower half of the slices (20 slices, 10 below k = 15).
     assert np.mean(drawn // 3600 < 15) == pytest.approx(0.5, abs=0.02)

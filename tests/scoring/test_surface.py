@@ -30,7 +30,8 @@ def test_agrees_with_monai(a, b, tolerance):
     assd = metrics.compute_average_surface_distance(painted, true, symmetric=True, **how).item()
     assert got.assd_mm == pytest.approx(assd, rel=1e-5, abs=1e-6)
     hausdorff = metrics.compute_hausdorff_distance(painted, true, percentile=95, **how).item()
-    assert got.hausdorff95_mm == pytest.approx(hausdorff, rel=1e-5, abs=1e-6)
+    # MONAI interpolates the percentile in 32 bits: place 0.95 (n - 1) is off by up to 1e-5, times the gap to the next.
+    assert got.hausdorff95_mm == pytest.approx(hausdorff, abs=1e-4)
     nsd = metrics.compute_surface_dice(painted, true, class_thresholds=[tolerance], **how).item()
     assert got.surface_dice == pytest.approx(nsd, abs=1e-6)
 
