@@ -7,17 +7,23 @@ import numpy as np
 from cases.imaging.masks import SparseMask
 from quiz.scoring.grade import is_sweep
 from quiz.scoring.question import Extra, Grade, InstanceOutcome, Outline, Question
-from quiz.scoring.rules import MOST_ASKED
+from quiz.scoring.rules import AREA_FLOOR, MOST_ASKED
 from quiz.scoring.where import direction_words, offset_words, place_words, side_of_sentence
 
 NOTICEABLE = 0.15
 """Share of a mark beyond the border, or of an instance left out, from which it is said."""
 
-ONE_SIDED = 0.5
-"""Too wide or too narrow in one direction: from this share of the instance's radius away from its middle."""
+ONE_SIDED_BEYOND = 0.5
+"""Too wide in one direction: what lies beyond is on average this share of the instance's radius from its middle."""
+
+ONE_SIDED_LEFT_OUT = 0.3
+"""Too narrow in one direction: the same for what is left out, which lies inside. Half a ball is 3/8 of its radius away."""
 
 BETTER_SLICE_MM = 5.0
-"""A slice that would have shown it better is named from this distance on."""
+"""A slice that would have shown it better is named from this distance on ..."""
+
+BETTER_SLICE_AREA = 0.75
+"""... if the best painted slice shows less than this share of its largest area."""
 
 EARLY_MM = 4.0
 """Slices that are left out or added at an end are named from this distance on."""
@@ -138,19 +144,19 @@ def _outline(grade: Grade) -> list[str]:
         return ["Your outline fits."]
     said = []
     if wide:
-        where = _one_sided(grade, worst, worst.beyond_mm)
+        where = _one_sided(grade, worst, worst.beyond_mm, ONE_SIDED_BEYOND)
         said.append(f"Your outline is too wide{where}: {worst.beyond:.0%} of it lies beyond the border.")
     if narrow:
-        where = _one_sided(grade, worst, worst.left_out_mm)
+        where = _one_sided(grade, worst, worst.left_out_mm, ONE_SIDED_LEFT_OUT)
         part = "it" if grade.mode == "volume" else "what is on the slices you painted"
         said.append(f"Your outline is too narrow{where}: it leaves out {worst.left_out:.0%} of {part}.")
     return said
 
 
-def _one_sided(grade: Grade, outline: Outline, at_mm: tuple[float, float, float] | None) -> str:
+def _one_sided(grade: Grade, outline: Outline, at_mm: tuple[float, float, float] | None, share: float) -> str:
     volume_ml = next(one.volume_ml for one in grade.outcomes if one.value == outline.value)
     radius = (3 * volume_ml * 1000 / (4 * math.pi)) ** (1 / 3)
-    if at_mm is None or max(abs(mm) for mm in at_mm) < ONE_SIDED * radius:
+    if at_mm is None or max(abs(mm) for mm in at_mm) < share * radius:
         return ""
     return f" {direction_words(at_mm)}"
 
@@ -159,6 +165,9 @@ def _better_slice(question: Question, answer: SparseMask, grade: Grade) -> str:
     """Slice mode: whether another slice would have shown it better."""
     found = _with_outcome(grade, "found")
     if grade.mode != "slice" or not found or grade.in_blocks:
+        return ""
+    outline = next(one for one in grade.outlines if one.value == found[0].value)
+    if outline.area >= AREA_FLOOR + (1 - AREA_FLOOR) * BETTER_SLICE_AREA:
         return ""
     gap = min(abs(found[0].largest_k - int(k)) for k in answer.slices())
     if gap * question.grid.spacing_mm[0] < BETTER_SLICE_MM:
