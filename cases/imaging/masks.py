@@ -246,7 +246,7 @@ def from_wire(payload: object, size: Size) -> SparseMask:
     if unknown:
         raise MaskError(f"The mask has the unknown key {unknown[0][:40]!r}; it has only size and runs.")
     given = payload.get("size")
-    if not isinstance(given, list) or len(given) != 3 or not all(_is_whole(n) for n in given):
+    if not isinstance(given, list) or len(given) != 3 or not set(map(type, given)) <= {int}:
         raise MaskError('The mask\'s "size" must be three whole numbers [K, J, I].')
     if tuple(given) != tuple(size):
         raise MaskError(
@@ -271,10 +271,6 @@ def to_wire(mask: SparseMask) -> dict[str, Any]:
     return {"size": list(mask.size), "runs": {str(k): part.ravel().tolist() for k, part in parts}}
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _by(size: Any) -> str:
     return " x ".join(str(n) for n in size)
 
@@ -292,10 +288,10 @@ def _slice_runs(k: int, flat: object, size: Size) -> tuple[NDArray[np.int64], ND
     """Starts and lengths of the runs of slice k, checked."""
     if not isinstance(flat, list) or len(flat) % 2:
         raise MaskError(f"Slice {k}: the runs must be a flat list of start, length pairs.")
-    if not all(_is_whole(n) for n in flat):
+    if not set(map(type, flat)) <= {int}:  # a bool is no number here
         raise MaskError(f"Slice {k}: every start and length must be a whole number.")
     plane = size[1] * size[2]
-    if any(n < 0 or n > plane for n in flat):
+    if flat and (min(flat) < 0 or max(flat) > plane):  # before numpy, which has no place for very large numbers
         raise MaskError(f"Slice {k}: a run reaches outside the slice, which has {plane} voxels.")
     numbers = np.array(flat, dtype=np.int64)
     starts, lengths = numbers[0::2], numbers[1::2]
