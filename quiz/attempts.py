@@ -6,10 +6,11 @@ import logging
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from cases import storage
-from cases.imaging import masks
+from cases.imaging import compact, masks
 from cases.models import Finding
 from quiz import access
 from quiz.models import Assignment, Attempt, Confidence, Mode, State, User
@@ -24,12 +25,16 @@ MAX_TELEMETRY_BYTES = 200_000
 
 
 class AttemptRefused(Exception):
-    """Something about an attempt that may not be done. ``sentence`` is for the trainee, ``code`` for the caller."""
+    """Something about an attempt that may not be done. ``sentence`` is for the trainee, ``code`` for the caller.
 
-    def __init__(self, code: str, sentence: str) -> None:
+    revision: of the draft that is stored, where that is what stands in the way.
+    """
+
+    def __init__(self, code: str, sentence: str, *, revision: int | None = None) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
+        self.revision = revision
 
 
 # -- opening ----------------------------------------------------------------------------------------------------------
@@ -88,20 +93,47 @@ def _get_or_create(user: User, finding: Finding, assignment: Assignment | None, 
 # -- drafts -----------------------------------------------------------------------------------------------------------
 
 
-def save_draft(attempt: Attempt, payload: object) -> Attempt:
-    """Keep what is painted so far. Raises AttemptRefused after submission and for a mask that cannot be read."""
+def save_draft(attempt: Attempt, payload: object, *, revision: int | None = None, writer: str = "") -> Attempt:
+    """Keep what is painted so far.
+
+    revision: the draft this paint goes on from. Where another writer has saved one since, nothing is stored and the
+    code is "stale": the trainee chooses, nothing is overwritten unseen. Without a revision the last one counts.
+    Raises AttemptRefused after submission, too, and for a mask that cannot be read.
+    """
     packed = masks.pack(_read_mask(attempt, payload))
-    saved = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(
-        draft=packed, draft_saved_at=timezone.now()
+    waiting = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED)
+    if revision is not None:
+        waiting = waiting.filter(_goes_on_from(revision, writer))
+    saved = waiting.update(
+        draft=packed, draft_saved_at=timezone.now(), draft_revision=F("draft_revision") + 1, draft_writer=writer
     )
-    if not saved:
-        raise AttemptRefused("submitted", "This attempt has been submitted; what you paint now is not kept.")
     attempt.refresh_from_db()
+    if not saved and attempt.is_submitted:
+        raise AttemptRefused("submitted", "This attempt has been submitted; what you paint now is not kept.")
+    if not saved and bytes(attempt.draft or b"") != packed:  # the same paint is no conflict, whoever sent it
+        raise _painted_elsewhere(attempt)
     return attempt
 
 
+def _goes_on_from(revision: int, writer: str) -> Q:
+    """Drafts that paint made on ``revision`` may replace; of its own drafts a tab may have missed the answer."""
+    return Q(draft_revision=revision) | Q(draft_writer=writer) & ~Q(draft_writer="")
+
+
+def _painted_elsewhere(attempt: Attempt) -> AttemptRefused:
+    return AttemptRefused(
+        "stale",
+        "This attempt was painted on in another tab or on another device since. Nothing was overwritten: choose which "
+        "paint to keep.",
+        revision=attempt.draft_revision,
+    )
+
+
 def _read_mask(attempt: Attempt, payload: object) -> masks.SparseMask:
+    """The mask in either form: bytes are the compact one."""
     try:
+        if isinstance(payload, bytes):
+            return compact.decode(payload, attempt.finding.volume.size)
         return masks.from_wire(payload, attempt.finding.volume.size)
     except masks.MaskError as error:
         raise AttemptRefused("bad_mask", str(error)) from error
@@ -111,10 +143,18 @@ def _read_mask(attempt: Attempt, payload: object) -> masks.SparseMask:
 
 
 def submit_attempt(
-    attempt: Attempt, *, payload: object, confidence: int | None = None, absent: bool = False, telemetry: object = None
+    attempt: Attempt,
+    *,
+    payload: object,
+    confidence: int | None = None,
+    absent: bool = False,
+    telemetry: object = None,
+    revision: int | None = None,
+    writer: str = "",
 ) -> Attempt:
     """Grade an answer, once. The same answer again returns the same result; another one is refused.
 
+    revision, writer: as for ``save_draft``; an answer that does not know the latest draft is refused as "stale".
     Raises AttemptRefused with a sentence; nothing is stored then, except that an answer which comes after closing time
     is kept as the draft.
     """
@@ -126,6 +166,8 @@ def submit_attempt(
     if attempt.assignment is not None and not attempt.assignment.is_open(timezone.now()):
         save_draft(attempt, payload)
         raise AttemptRefused("closed", f"{_closed_sentence(attempt.assignment)} Your paint is kept as a draft.")
+    if revision is not None and not Attempt.objects.filter(_goes_on_from(revision, writer), pk=attempt.pk).exists():
+        raise _painted_elsewhere(attempt)
 
     # Graded before the transaction: SQLite has one writer, and it must not wait for arithmetic.
     columns = _graded_columns(attempt.finding, painted, mode=attempt.mode, absent=absent)

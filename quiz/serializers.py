@@ -98,7 +98,7 @@ class AttemptSerializer(serializers.ModelSerializer):
         model = Attempt
         fields = [
             "id", "finding", "volume", "mode", "state", "assignment", "hints", "hint_bits", "opened_at", "submitted_at",
-            "draft_saved_at", "repeat", "confidence", "absent", "result",
+            "draft_saved_at", "draft_revision", "repeat", "confidence", "absent", "result", "error_type", "error_note",
         ]  # fmt: skip
 
     @extend_schema_field(ResultSerializer(allow_null=True))
@@ -112,8 +112,21 @@ class OpenAttemptSerializer(serializers.Serializer):
     assignment = serializers.IntegerField(min_value=1, required=False, allow_null=True)
 
 
+class MaskField(serializers.JSONField):
+    """A mask in the JSON form, or the bytes of the compact form; the service reads it, against the volume."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data if isinstance(data, bytes) else super().to_internal_value(data)
+
+
 class DraftSerializer(serializers.Serializer):
-    mask = serializers.JSONField(help_text='{"size": [K, J, I], "runs": {"<k>": [start, length, ...]}}')
+    mask = MaskField(help_text='{"size": [K, J, I], "runs": {"<k>": [start, length, ...]}}')
+    revision = serializers.IntegerField(
+        min_value=0, required=False, help_text="The draft this one goes on from; another one since then is a conflict."
+    )
+    writer = serializers.RegexField(
+        r"^[\w-]{1,40}$", required=False, help_text="Who paints; its own drafts are no conflict."
+    )
 
 
 class SubmissionSerializer(DraftSerializer):
@@ -124,6 +137,12 @@ class SubmissionSerializer(DraftSerializer):
 
 class SavedSerializer(serializers.Serializer):
     saved_at = serializers.DateTimeField()
+    revision = serializers.IntegerField()
+
+
+class ConflictSerializer(DetailSerializer):
+    code = serializers.CharField(help_text="stale: painted elsewhere since; submitted; closed; answered.")
+    revision = serializers.IntegerField(required=False, help_text="Of the draft that is stored.")
 
 
 class TruthInstanceSerializer(serializers.Serializer):
