@@ -3,6 +3,7 @@
 from typing import cast
 
 from django.db.models import Count, Q
+from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -18,6 +19,7 @@ from rest_framework.views import APIView
 
 from cases.imaging import compact
 from cases.models import Category, FindingQuerySet
+from cases.views import AnyAccept
 from quiz import access, attempts, hints, progress
 from quiz.models import Attempt, User
 from quiz.parsers import CompactMaskParser, LimitedJSONParser
@@ -198,7 +200,7 @@ class AttemptSubmit(APIView):
                 payload=answer["mask"],
                 confidence=answer.get("confidence"),
                 absent=answer["absent"],
-                telemetry=answer.get("telemetry"),
+                looks=answer.get("telemetry"),
                 revision=answer.get("revision"),
                 writer=answer.get("writer", ""),
             )
@@ -216,6 +218,23 @@ class AttemptTruth(APIView):
         except attempts.AttemptRefused as error:
             raise refusal(error) from error
         return Response(truth, headers={"Cache-Control": "private, no-store"})
+
+
+class AttemptMask(APIView):
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(
+        parameters=[OpenApiParameter("which", str, OpenApiParameter.PATH, enum=["painted", "truth"])],
+        responses={(200, "application/gzip"): OpenApiTypes.BINARY, 403: DetailSerializer},
+    )
+    def get(self, request: Request, pk: int, which: str) -> StreamingHttpResponse:
+        """What I painted, or the reference, as NIfTI on the grid of the CT's own file; after submission only."""
+        try:
+            name, content = attempts.mask_file(_my_attempt(request, pk), which)
+        except attempts.AttemptRefused as error:
+            raise refusal(error) from error
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+        return StreamingHttpResponse(content, content_type="application/gzip", headers=headers)
 
 
 class ProgressView(APIView):

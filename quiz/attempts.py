@@ -1,8 +1,8 @@
 """The attempt: opened, painted, submitted once, graded, and only then the truth."""
 
 import hashlib
-import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -10,9 +10,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from cases import storage
-from cases.imaging import compact, masks
+from cases.imaging import compact, export, masks
 from cases.models import Finding
-from quiz import access
+from quiz import access, telemetry
 from quiz.models import Assignment, Attempt, Confidence, Mode, State, User
 from quiz.scoring import feedback as teacher
 from quiz.scoring import grade as scorer
@@ -20,8 +20,6 @@ from quiz.scoring.question import OtherFinding, Question
 from quiz.scoring.where import Landmarks
 
 logger = logging.getLogger(__name__)
-
-MAX_TELEMETRY_BYTES = 200_000
 
 
 class AttemptRefused(Exception):
@@ -45,6 +43,7 @@ def open_attempt(
 ) -> Attempt:
     """Open an attempt, or return the one already open.
 
+    mode: of practice, by default that of the last practice; a case set fixes its own.
     A finding that waits in one of the trainee's open assignments is always answered there: practising it first would
     show its truth. Raises AttemptRefused if the assignment is not open, lacks the finding, or has its answer already.
     """
@@ -53,7 +52,8 @@ def open_attempt(
         assignment = _waiting_assignment(user, finding)
     if assignment is None:
         repeat = access.attempts_of(user).submitted().filter(finding=finding).exists()
-        return _get_or_create(user, finding, None, mode or Mode.SLICE, repeat=repeat)
+        attempt = _get_or_create(user, finding, None, mode or _usual_mode(user), repeat=repeat)
+        return choose_mode(attempt, mode) if mode else attempt
 
     if not assignment.case_set.items.filter(finding=finding).exists():
         raise AttemptRefused("not_in_set", "This finding is not part of that assignment.")
@@ -87,6 +87,23 @@ def _get_or_create(user: User, finding: Finding, assignment: Assignment | None, 
             attempt, _ = Attempt.objects.get_or_create(**looked_up, defaults={"mode": mode, "repeat": repeat})
     except IntegrityError:  # two tabs at once: the other one made it
         attempt = Attempt.objects.get(**looked_up)
+    return attempt
+
+
+def _usual_mode(user: User) -> str:
+    last = access.attempts_of(user).filter(assignment__isnull=True).order_by("-opened_at", "-id").first()
+    return last.mode if last else Mode.SLICE
+
+
+def choose_mode(attempt: Attempt, mode: str) -> Attempt:
+    """Answer a practice attempt in another mode; what is painted stays. Raises AttemptRefused where that is fixed."""
+    if mode not in Mode.values:
+        raise AttemptRefused("bad_answer", "The mode is locate, slice or volume.")
+    if attempt.assignment is not None and mode != attempt.mode:
+        raise AttemptRefused("fixed", "The case set fixes how this is answered.")
+    if mode != attempt.mode and not Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(mode=mode):
+        raise AttemptRefused("submitted", "This attempt has been submitted; its mode stays.")
+    attempt.mode = mode
     return attempt
 
 
@@ -148,18 +165,19 @@ def submit_attempt(
     payload: object,
     confidence: int | None = None,
     absent: bool = False,
-    telemetry: object = None,
+    looks: object = None,
     revision: int | None = None,
     writer: str = "",
 ) -> Attempt:
     """Grade an answer, once. The same answer again returns the same result; another one is refused.
 
+    looks: what was on screen (``quiz.learning.looks``); what cannot be read of it is left out, the answer counts.
     revision, writer: as for ``save_draft``; an answer that does not know the latest draft is refused as "stale".
     Raises AttemptRefused with a sentence; nothing is stored then, except that an answer which comes after closing time
     is kept as the draft.
     """
     painted = _read_mask(attempt, payload)
-    _check_answer(painted, confidence=confidence, absent=absent, telemetry=telemetry)
+    _check_answer(painted, confidence=confidence, absent=absent)
     digest = _answer_digest(painted, confidence=confidence, absent=absent)
     if attempt.is_submitted:
         return _same_answer(attempt, digest)
@@ -178,27 +196,25 @@ def submit_attempt(
         draft=None,
         confidence=confidence,
         absent=absent,
-        telemetry=telemetry,
         answer_sha256=digest,
         **columns,
+        **telemetry.columns(attempt.user, attempt.finding, looks, columns["reveal"], columns["verdict"]),
     )
     attempt.refresh_from_db()
     return attempt if claimed else _same_answer(attempt, digest)
 
 
-def _check_answer(painted: masks.SparseMask, *, confidence: int | None, absent: bool, telemetry: object) -> None:
+def _check_answer(painted: masks.SparseMask, *, confidence: int | None, absent: bool) -> None:
     if absent and not painted.is_empty:
         raise AttemptRefused("bad_answer", "The answer is either paint or “not present”, not both; clear one of them.")
     if painted.is_empty and not absent:
         raise AttemptRefused("bad_answer", "Nothing is painted yet. Paint where it is, or answer “not present”.")
     if confidence is not None and confidence not in Confidence.values:
         raise AttemptRefused("bad_answer", "Confidence is a number from 1 (guess) to 4 (sure).")
-    if telemetry is not None and len(json.dumps(telemetry)) > MAX_TELEMETRY_BYTES:
-        raise AttemptRefused("bad_answer", f"The telemetry is larger than {MAX_TELEMETRY_BYTES // 1000} kB.")
 
 
 def _answer_digest(painted: masks.SparseMask, *, confidence: int | None, absent: bool) -> str:
-    """What makes two answers the same: paint, confidence, "not present"; not the telemetry, which a retry changes."""
+    """What makes two answers the same: paint, confidence, "not present"; not what was on screen, which a retry changes."""
     return hashlib.sha256(masks.wire_bytes(painted) + f"|{confidence}|{absent}".encode()).hexdigest()
 
 
@@ -273,6 +289,19 @@ def truth_of(attempt: Attempt) -> dict[str, Any]:
         "extras": (attempt.reveal or {}).get("extras", []),
         "model": None,
     }
+
+
+def mask_file(attempt: Attempt, which: str) -> tuple[str, Iterator[bytes]]:
+    """Name and content of a NIfTI file of a submitted attempt: "painted" or "truth", instance values kept.
+
+    Raises AttemptRefused before submission, for anyone.
+    """
+    if not attempt.is_submitted:
+        raise AttemptRefused("not_submitted", "Masks can be downloaded after you have submitted your answer.")
+    finding, volume = attempt.finding, attempt.finding.volume
+    mask = attempt.painted_mask() if which == "painted" else storage.load_truth(finding.truth_key)
+    name = f"{volume.name}_{which}_{finding.channel}.nii.gz"
+    return name, export.nifti(mask, volume.grid, volume.file_frame, what=f"{which}, finding {finding.channel}")
 
 
 # -- what next --------------------------------------------------------------------------------------------------------

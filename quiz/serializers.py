@@ -132,7 +132,9 @@ class DraftSerializer(serializers.Serializer):
 class SubmissionSerializer(DraftSerializer):
     confidence = serializers.IntegerField(min_value=1, max_value=4, required=False, allow_null=True)
     absent = serializers.BooleanField(required=False, default=False)
-    telemetry = serializers.JSONField(required=False, allow_null=True)
+    telemetry = serializers.JSONField(
+        required=False, allow_null=True, help_text="What was on screen; left out if it does not fit (see /recorded/)."
+    )
 
 
 class SavedSerializer(serializers.Serializer):
