@@ -10,9 +10,11 @@ from quiz import api, faculty, views
 attempt_urls = [
     path("", views.attempt_detail, name="attempt-detail"),
     path("submit/", views.attempt_submit, name="attempt-submit"),
+    path("mode/", views.attempt_mode, name="attempt-mode"),
     path("hint/", views.attempt_hint, name="attempt-hint"),
     path("next/", views.attempt_next, name="attempt-next"),
     path("explained/", views.attempt_explained, name="attempt-explained"),
+    path("forget/", views.attempt_forget, name="attempt-forget"),
 ]
 
 assignment_urls = [
@@ -44,6 +46,11 @@ api_urls: list[URLPattern | URLResolver] = [
     path("attempts/<int:pk>/submit/", api.AttemptSubmit.as_view(), name="api-attempt-submit"),
     path("attempts/<int:pk>/truth/", api.AttemptTruth.as_view(), name="api-attempt-truth"),
     path("attempts/<int:pk>/explanation/", api.AttemptExplanation.as_view(), name="api-attempt-explanation"),
+    re_path(
+        r"^attempts/(?P<pk>\d+)/masks/(?P<which>painted|truth)\.nii\.gz$",
+        api.AttemptMask.as_view(),
+        name="api-attempt-masks",
+    ),
     path("progress/", api.ProgressView.as_view(), name="api-progress"),
     path("", include("cases.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
@@ -64,6 +71,9 @@ urlpatterns = [
     path("assignments/<int:pk>/", include(assignment_urls)),
     path("progress/", views.progress, name="progress"),
     path("scoring/", views.how_scored, name="how-scored"),
+    path("recorded/", views.recorded, name="recorded"),
+    path("recorded/forget/", views.recorded_forget, name="recorded-forget"),
+    path("recorded/switch/", views.recorded_switch, name="recorded-switch"),
     path("about/", views.about, name="about"),
     path("faculty/", include(faculty_urls)),
     path("accounts/", include("allauth.urls")),
