@@ -126,15 +126,16 @@ class Confidence(models.IntegerChoices):
 
 
 class AiOutcome(models.TextChoices):
-    """What a model's opinion did to an answer: the paint before it, the model, the paint after it."""
+    """What became of an answer after a model's opinion: the paint before it, the model, the paint after it."""
 
-    RESCUED = "rescued", "A miss became a hit: the model was right and you followed it"
-    MISLED = "misled", "A hit became a miss: you followed the model away from it"
-    RESISTED = "resisted", "The model was wrong and you kept to your own answer"
-    IGNORED = "ignored", "The model was right and you did not follow it"
-    AGREED = "agreed", "You and the model were both right"
+    RESCUED = "rescued", "Your miss became a hit; the model was right"
+    AGREED = "agreed", "You were right before, and so was the model"
+    IGNORED = "ignored", "The model was right and you did not follow"
+    DROPPED = "dropped", "Your hit became a miss although the model was right"
+    RESISTED = "resisted", "The model was wrong and you kept to your own hit"
+    ALONE = "alone", "Your miss became a hit although the model was wrong"
+    MISLED = "misled", "Your hit became a miss; the model was wrong"
     BOTH_MISSED = "both_missed", "You and the model both missed it"
-    ALONE = "alone", "You found it after the opinion, although the model was wrong"
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
