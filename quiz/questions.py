@@ -47,7 +47,8 @@ def ask(attempt: Attempt, sentence: str) -> Question:
         row = jobs.want_sentence(model, attempt.finding.volume, sentence)
     except jobs.QueueFull as error:
         raise QuestionRefused(error.sentence, error.retry_after) from error
-    return Question.objects.create(attempt=attempt, sentence=sentence, grounding=row)
+    question, _ = Question.objects.get_or_create(attempt=attempt, grounding=row, defaults={"sentence": sentence})
+    return question
 
 
 def _may_ask(attempt: Attempt) -> None:

@@ -101,7 +101,10 @@ def unpack_heat(data: bytes) -> Heat:
         count = math.prod(numbers[:3])
         if magic != _MAGIC or count > MOST_VALUES:
             raise ValueError("The stored heat is damaged.")
-        raw = zlib.decompressobj().decompress(data[_HEADER.size :], count + 1)
+        stream = zlib.decompressobj()
+        raw = stream.decompress(data[_HEADER.size :], count + 1)
+        if not stream.eof:
+            raise ValueError("The stored heat is damaged.")
         values: NDArray[np.uint8] = np.frombuffer(raw, dtype=np.uint8).reshape(numbers[:3])
     except (struct.error, zlib.error, ValueError) as error:
         raise ValueError("The stored heat is damaged.") from error
