@@ -1,6 +1,7 @@
 """Run a worker of the grounding models: it takes waiting work, scan by scan, until it is stopped."""
 
 import logging
+import os
 import signal
 from argparse import ArgumentParser
 from typing import Any
@@ -26,9 +27,11 @@ class Command(BaseCommand):
         )  # fmt: skip
         parser.add_argument("--missing", action="store_true", help="First queue every finding without an answer.")
         parser.add_argument("--once", action="store_true", help="Stop when nothing waits any more.")
+        parser.add_argument("--nice", type=int, default=0, help="Give way to other processes, such as the site itself.")
         parser.add_argument("--poll", type=float, default=1.0, help="Seconds between two looks into the database.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        os.nice(options["nice"])
         worker = HintWorker()
         signal.signal(signal.SIGTERM, lambda *_: worker.stop())
         signal.signal(signal.SIGINT, lambda *_: worker.stop())
