@@ -18,9 +18,12 @@ PYTHON = VENV / "bin" / "python"
 FROM_NOTHING = {
     "demo": ["requirements.txt"],
     "setup": ["requirements.txt"],
-    "test": ["requirements-dev.txt", "requirements-torch-dev.txt"],
+    "test": ["requirements-dev.txt", "requirements-torch-dev.txt", "requirements-redis.txt"],
 }
-OPTIONAL = {"requirements-torch-dev.txt": "torch could not be installed; what needs it is left out"}
+OPTIONAL = {
+    "requirements-torch-dev.txt": "torch could not be installed; what needs it is left out",
+    "requirements-redis.txt": "RQ could not be installed; what needs it is left out",
+}
 
 
 def fail(sentence: str) -> None:

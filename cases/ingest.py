@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from cases.imaging.gzipped import FileRefused
 from cases.imaging.rexgrounding import Entry, Source
 from cases.imaging.rim import Surrounding, surrounding
 from cases.models import Category, Finding, Instance, Volume
+from cases.signals import volume_recorded
+
+logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 5
 """Raised when what is stored or computed at import changes: everything is then imported again."""
@@ -221,6 +225,9 @@ def record_volume(stored: StoredVolume) -> tuple[Volume, list[str]]:
         volume.findings.exclude(channel__in=[finding.channel for finding in usable]).update(voxels=0)
     if before and before.slices_key != volume.slices_key:
         storage.drop_slices(before.slices_key, before.size_k)
+    for listener, answer in volume_recorded.send_robust(sender=Volume, volume=volume):
+        if isinstance(answer, Exception):  # the import is done; who listens must not undo it
+            logger.error("%s failed after the import of %s", listener, volume, exc_info=answer)
     return volume, warnings
 
 

@@ -1,4 +1,4 @@
-"""The only module that knows where bytes lie: slices and truth masks, behind Django's storage API.
+"""The only module that knows where bytes lie: slices, truth masks and what models mark, behind Django's storage API.
 
 Names are content-addressed or versioned and written once, so a half-written import leaves files that nothing points to,
 never rows that point to nothing. The store is below neither the static nor a media URL.
@@ -13,10 +13,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
+from numpy.typing import NDArray
 
-from cases.imaging import masks
+from cases.imaging import masks, slices
 from cases.imaging.slices import Encoded, checksum
 
 
@@ -112,6 +114,14 @@ def read_slice(key: str, k: int) -> bytes:
     return _read(f"{key}/{k:04d}.gz")
 
 
+def load_voxels(key: str, size: tuple[int, int, int]) -> NDArray[np.int16]:
+    """The whole volume, HU [k, j, i]. Raises OSError for a missing slice, SliceError for a damaged one."""
+    voxels = np.empty(size, dtype=np.int16)
+    for k in range(size[0]):
+        voxels[k] = slices.decode(read_slice(key, k), rows=size[1], columns=size[2])
+    return voxels
+
+
 def damaged_slices(key: str, count: int) -> list[int]:
     """Slices that are missing or differ from the checksum written with them. Raises OSError without the list of them.
 
@@ -175,3 +185,19 @@ def drop_truth(key: str) -> None:
 def load_truth(key: str) -> masks.SparseMask:
     """Raises OSError if the file is missing, MaskError if it is damaged."""
     return masks.unpack(_read(key))
+
+
+# -- what models mark -------------------------------------------------------------------------------------------------
+
+
+def save_hint(volume: str, kind: str, data: bytes) -> str:
+    """Keep a model's mask or heat ("mask", "heat"); the name, which is returned, says what the content is."""
+    key = f"hints/{volume}/{checksum(data)}.{kind}"
+    if not _store().exists(key):
+        _write(key, data)
+    return key
+
+
+def load_hint(key: str) -> bytes:
+    """Raises OSError if the file is missing."""
+    return _read(key)

@@ -1,7 +1,21 @@
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
+from django.utils import timezone
 
-from quiz.models import Assignment, Attempt, CaseSet, CaseSetItem, Cohort, HintTaken, User
+from quiz.models import (
+    Assignment,
+    Attempt,
+    CaseSet,
+    CaseSetItem,
+    Cohort,
+    Grounding,
+    HintModel,
+    HintTaken,
+    HintWorker,
+    User,
+    Work,
+)
 
 
 @admin.register(User)
@@ -33,7 +47,7 @@ class CaseSetAdmin(admin.ModelAdmin):
 
 @admin.register(Assignment)
 class AssignmentAdmin(admin.ModelAdmin):
-    list_display = ("case_set", "cohort", "opens_at", "closes_at")
+    list_display = ("case_set", "cohort", "opens_at", "closes_at", "exam", "opinions")
     list_filter = ("cohort",)
 
 
@@ -52,6 +66,48 @@ class AttemptAdmin(admin.ModelAdmin):
     list_filter = ("state", "verdict", "mode")
     search_fields = ("user__username", "finding__sentence")
     inlines = (HintInline,)
+
+    def has_add_permission(self, request: object) -> bool:
+        return False
+
+    def has_change_permission(self, request: object, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(HintModel)
+class HintModelAdmin(admin.ModelAdmin):
+    """Opinions of a model that is not active are not shown."""
+
+    list_display = ("engine", "version", "active", "licence", "registered_at")
+    list_editable = ("active",)
+    readonly_fields = ("engine", "version", "registered_at")
+
+
+@admin.register(Grounding)
+class GroundingAdmin(admin.ModelAdmin):
+    """The work of the models: what waits, runs and failed, and why."""
+
+    list_display = ("model", "volume", "sentence", "state", "tries", "hit", "dice", "seconds", "reason")
+    list_filter = ("state", "model")
+    search_fields = ("sentence", "volume__name")
+    list_select_related = ("model", "volume")
+    actions = ("again",)
+
+    @admin.action(description="Try the chosen ones again")
+    def again(self, request: object, chosen: QuerySet[Grounding]) -> None:
+        waiting = {"state": Work.QUEUED, "tries": 0, "worker": "", "lease_until": None, "queued_at": timezone.now()}
+        chosen.exclude(state=Work.RUNNING).update(**waiting)
+
+    def has_add_permission(self, request: object) -> bool:
+        return False
+
+    def has_change_permission(self, request: object, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(HintWorker)
+class HintWorkerAdmin(admin.ModelAdmin):
+    list_display = ("name", "engines", "refused", "started_at", "seen_at")
 
     def has_add_permission(self, request: object) -> bool:
         return False

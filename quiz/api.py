@@ -10,7 +10,15 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.authtoken.views import ObtainAuthToken
-from rest_framework.exceptions import APIException, NotFound, ParseError, PermissionDenied, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    ErrorDetail,
+    NotFound,
+    ParseError,
+    PermissionDenied,
+    Throttled,
+    ValidationError,
+)
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,10 +28,11 @@ from rest_framework.views import APIView
 from cases.imaging import compact
 from cases.models import Category, FindingQuerySet
 from cases.views import AnyAccept
-from quiz import access, attempts, explanations, hints, progress
+from quiz import access, attempts, explanations, hints, jobs, progress, questions
 from quiz.models import Attempt, User
 from quiz.parsers import CompactMaskParser, LimitedJSONParser
 from quiz.serializers import (
+    AskSerializer,
     AttemptSerializer,
     CategorySerializer,
     ConflictSerializer,
@@ -31,10 +40,11 @@ from quiz.serializers import (
     DraftSerializer,
     ExplanationSerializer,
     FindingSerializer,
-    HintSerializer,
     OpenAttemptSerializer,
     ProgressSerializer,
+    QuestionSerializer,
     SavedSerializer,
+    ShownHintSerializer,
     SubmissionSerializer,
     TruthSerializer,
 )
@@ -51,6 +61,14 @@ class Conflict(APIException):
         """The body holds a code beside the sentence, and the revision of the draft that is in the way."""
         super().__init__(sentence, code)
         self.detail = {"detail": sentence, "code": code} | ({} if revision is None else {"revision": revision})  # type: ignore[assignment]
+
+
+class TooMany(Throttled):
+    """429 with Retry-After, and our own sentence."""
+
+    def __init__(self, wait: int, sentence: str) -> None:
+        super().__init__(wait)
+        self.detail = ErrorDetail(sentence)
 
 
 def refusal(error: attempts.AttemptRefused) -> APIException:
@@ -171,14 +189,59 @@ class AttemptDraft(APIView):
 class AttemptHint(APIView):
     throttle_scope = "hints"
 
-    @extend_schema(request=None, responses={200: HintSerializer, 409: DetailSerializer})
+    @extend_schema(operation_id="attempts_hints_list", responses={200: ShownHintSerializer(many=True)})
+    def get(self, request: Request, pk: int) -> Response:
+        """The rungs I have taken, with what they draw on the scan."""
+        taken = ShownHintSerializer(_my_attempt(request, pk).hints.all(), many=True).data
+        return Response(taken, headers={"Cache-Control": "private, no-store"})
+
+    @extend_schema(request=None, responses={200: ShownHintSerializer, 409: DetailSerializer, 429: DetailSerializer})
     def post(self, request: Request, pk: int) -> Response:
         """Take the next rung of the ladder."""
         try:
             hint = hints.take_hint(_my_attempt(request, pk))
         except hints.HintRefused as error:
             raise Conflict(error.sentence) from error
-        return Response(HintSerializer(hint).data)
+        except jobs.QueueFull as error:
+            raise TooMany(error.retry_after, error.sentence) from error
+        return Response(ShownHintSerializer(hint).data, headers={"Cache-Control": "private, no-store"})
+
+
+class AttemptQuestions(APIView):
+    throttle_scope = "hints"
+
+    @extend_schema(operation_id="attempts_questions_list", responses={200: QuestionSerializer(many=True)})
+    def get(self, request: Request, pk: int) -> Response:
+        """What I have asked the model about this scan, and its answers."""
+        mine = _my_attempt(request, pk).questions.select_related("grounding__model")
+        return Response(QuestionSerializer(mine, many=True).data, headers={"Cache-Control": "private, no-store"})
+
+    @extend_schema(
+        request=AskSerializer, responses={201: QuestionSerializer, 409: DetailSerializer, 429: DetailSerializer}
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Ask the model a sentence of my own, after submission. The answer comes later: look again."""
+        form = AskSerializer(data=request.data)
+        attempt = _my_attempt(request, pk)
+        form.is_valid(raise_exception=True)
+        try:
+            question = questions.ask(attempt, form.validated_data["sentence"])
+        except questions.QuestionRefused as error:
+            raise _not_now(error) from error
+        return Response(QuestionSerializer(question).data, status=status.HTTP_201_CREATED)
+
+
+class AttemptQuestion(APIView):
+    @extend_schema(responses={200: QuestionSerializer})
+    def get(self, request: Request, pk: int, question: int) -> Response:
+        """One of my questions: its state, and the model's mask once it is done."""
+        mine = _my_attempt(request, pk).questions.select_related("grounding__model")
+        one = QuestionSerializer(get_object_or_404(mine, pk=question)).data
+        return Response(one, headers={"Cache-Control": "private, no-store"})
+
+
+def _not_now(error: questions.QuestionRefused) -> APIException:
+    return TooMany(error.retry_after, error.sentence) if error.retry_after else Conflict(error.sentence)
 
 
 class AttemptSubmit(APIView):

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from cases.models import Finding, FindingQuerySet
-from quiz.models import Assignment, Attempt, CaseSet, CaseSetItem, Cohort, User
+from quiz.models import Assignment, Attempt, CaseSet, CaseSetItem, Cohort, Opinions, User
 
 
 class AssignmentRefused(Exception):
@@ -92,15 +92,28 @@ def _put_items(case_set: CaseSet, findings: Sequence[Finding]) -> None:
     )
 
 
-def assign(case_set: CaseSet, *, cohort: Cohort, opens_at: datetime, closes_at: datetime, by: User) -> Assignment:
-    """Give a case set to a cohort from one time to another. Only teachers of the cohort may."""
+def assign(
+    case_set: CaseSet,
+    *,
+    cohort: Cohort,
+    opens_at: datetime,
+    closes_at: datetime,
+    by: User,
+    opinions: str = Opinions.CHECKED,
+    exam: bool = False,
+) -> Assignment:
+    """Give a case set to a cohort from one time to another. Only teachers of the cohort may.
+
+    opinions: which of a model's opinions trainees may ask for; none in an exam, whatever it says.
+    """
     if closes_at <= opens_at:
         raise AssignmentRefused("The assignment must close after it opens.")
     if not cohort.faculty.filter(pk=by.pk).exists():
         raise AssignmentRefused("You do not teach that cohort.")
     return Assignment.objects.create(
-        case_set=case_set, cohort=cohort, opens_at=opens_at, closes_at=closes_at, created_by=by
-    )
+        case_set=case_set, cohort=cohort, opens_at=opens_at, closes_at=closes_at, created_by=by,
+        opinions=opinions, exam=exam,
+    )  # fmt: skip
 
 
 # -- looking ----------------------------------------------------------------------------------------------------------
@@ -190,7 +203,7 @@ def _mean_grade(done: Sequence[Attempt]) -> float | None:
 
 CSV_HEADER = [
     "username", "name", "position", "category", "finding", "state", "verdict", "score", "score_low", "score_high",
-    "dice", "hit", "hint_bits", "confidence", "not_present", "seen_before", "opened_at", "submitted_at",
+    "dice", "hit", "hint_bits", "ai_outcome", "confidence", "not_present", "seen_before", "opened_at", "submitted_at",
     "scorer_version", "truth_version",
 ]  # fmt: skip
 
@@ -208,10 +221,10 @@ def results_csv(assignment: Assignment) -> Iterator[list[object]]:
 
 def _csv_answer(attempt: Attempt | None) -> list[object]:
     if attempt is None:
-        return ["not begun", *[""] * 14]
+        return ["not begun", *[""] * 15]
     values: list[object] = [
         attempt.state, attempt.verdict, attempt.score, attempt.score_low, attempt.score_high, attempt.dice,
-        attempt.hit, attempt.hint_bits, attempt.confidence, attempt.absent, attempt.repeat,
+        attempt.hit, attempt.hint_bits, attempt.ai_outcome, attempt.confidence, attempt.absent, attempt.repeat,
         attempt.opened_at.isoformat(), attempt.submitted_at.isoformat() if attempt.submitted_at else "",
         attempt.scorer_version, attempt.truth_version,
     ]  # fmt: skip

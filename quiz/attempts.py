@@ -12,7 +12,7 @@ from django.utils import timezone
 from cases import storage
 from cases.imaging import compact, export, masks
 from cases.models import Finding
-from quiz import access, grading, telemetry
+from quiz import access, grading, opinions, telemetry
 from quiz.models import Assignment, Attempt, Confidence, Mode, State, User
 
 logger = logging.getLogger(__name__)
@@ -185,6 +185,7 @@ def submit_attempt(
 
     # Graded before the transaction: SQLite has one writer, and it must not wait for arithmetic.
     columns = grading.grade_columns(attempt.finding, painted, mode=attempt.mode, absent=absent)
+    columns |= opinions.outcome_columns(attempt, columns["verdict"])
     claimed = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(
         state=State.SUBMITTED,
         submitted_at=timezone.now(),
@@ -243,7 +244,7 @@ def truth_of(attempt: Attempt) -> dict[str, Any]:
         "largest_k": finding.largest_k,
         "instances": (attempt.reveal or {}).get("instances", []),
         "extras": (attempt.reveal or {}).get("extras", []),
-        "model": None,
+        "model": _model_wire(attempt),
     }
 
 
@@ -258,6 +259,15 @@ def mask_file(attempt: Attempt, which: str) -> tuple[str, Iterator[bytes]]:
     mask = attempt.painted_mask() if which == "painted" else storage.load_truth(finding.truth_key)
     name = f"{volume.name}_{which}_{finding.channel}.nii.gz"
     return name, export.nifti(mask, volume.grid, volume.file_frame, what=f"{which}, finding {finding.channel}")
+
+
+def _model_wire(attempt: Attempt) -> dict[str, Any] | None:
+    try:
+        marked = opinions.model_mask(attempt)
+    except (OSError, masks.MaskError) as error:
+        logger.error("the model's mask for attempt %d cannot be read: %s", attempt.pk, error)
+        return None
+    return masks.to_wire(marked) if marked else None
 
 
 # -- what next --------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from cases.models import Category
 from quiz import access
-from quiz.models import CaseSet, Cohort, Confidence, User
+from quiz.models import CaseSet, Cohort, Confidence, Opinions, User
 
 
 class SubmissionForm(forms.Form):
@@ -92,6 +92,14 @@ class AssignmentForm(forms.Form):
     cohort = forms.ModelChoiceField(queryset=Cohort.objects.none())
     opens_at = forms.DateTimeField(label="Opens", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
     closes_at = forms.DateTimeField(label="Closes", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    opinions = forms.ChoiceField(
+        choices=Opinions.choices, initial=Opinions.CHECKED, required=False, label="Opinions of a model",
+        help_text="They come after a trainee’s own first mark, with the model’s record beside them.",
+    )  # fmt: skip
+    exam = forms.BooleanField(required=False, label="Exam", help_text="An exam never shows a model’s opinion.")
+
+    def clean_opinions(self) -> str:
+        return self.cleaned_data["opinions"] or Opinions.CHECKED
 
     def __init__(self, *args: Any, faculty: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

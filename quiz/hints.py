@@ -2,24 +2,44 @@
 
 A price is the information a rung gives about the place, in bits: log2(volume still possible before / after). Before a
 rung is taken its price is the same for every finding, because a price that followed the truth would be a hint itself.
+
+Rungs 1 to 3 are words worked out from the category and the reference. Rungs 4 and 5 are a model's opinion: they come
+after the trainee's own first mark, and what the model marked is charged by what it claims, right or wrong.
 """
 
+import base64
 import hashlib
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import timezone
 
+from cases import storage
+from cases.imaging import masks
 from cases.models import Finding
-from quiz.models import Attempt, HintTaken, State
+from quiz import jobs, opinions
+from quiz.grounding import shown
+from quiz.models import Attempt, Grounding, HintTaken, Opinions, State
 
 RANGE_SLICES_MM = 40.0
 """Shortest slice range that rung 3 names, in mm: a search of a few seconds, not an answer."""
+LOOK_FIRST = timedelta(seconds=30)
+"""Rung 3 comes after a first mark, or after so long on the scan."""
+OPINION_FROM = 4
+"""From this rung on it is a model's opinion, which comes after a first mark only."""
 
 SIDE_BITS = 1.0
 ZONE_BITS = math.log2(3)
+HEAT_BITS = 7.2
+"""A ball of 4 cm in 5 litres of lung: no heat shown names less than that."""
+OUTLINE_BITS = 15.4
+"""The outline of a nodule of 6 mm in 5 litres of lung."""
 
 WINDOW_ADVICE = {
     "2e": "Look in the mediastinum window (level 40, width 400).",
@@ -31,24 +51,32 @@ DEFAULT_WINDOW_ADVICE = "Look in the lung window (level -600, width 1500)."
 
 
 class HintRefused(Exception):
-    """A hint that may not be taken now; ``sentence`` says why."""
+    """A hint that may not be taken now; ``sentence`` says why. ``waiting``: it has been asked for and may come."""
 
-    def __init__(self, sentence: str) -> None:
+    def __init__(self, sentence: str, *, waiting: bool = False) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+        self.waiting = waiting
 
 
 @dataclass(frozen=True)
 class Hint:
-    """What a rung says, and the bits it gave away."""
+    """What a rung says, and the bits it gave away. source: category, reference or model."""
 
     text: str
     bits: float
+    source: str = "reference"
+    grounding: Grounding | None = None
+    picture_key: str = ""
+    opinion: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One rung as the page shows it. ``bits``: the most it can give away, or what it did once taken."""
+    """One rung as the page shows it. ``bits``: the most it can give away, or what it did once taken.
+
+    ``when``: what has to come first, in words, while that is still to come.
+    """
 
     rung: int
     kind: str
@@ -56,60 +84,123 @@ class Rung:
     bits: float
     taken: bool
     text: str
+    when: str = ""
+    row: HintTaken | None = field(default=None, compare=False)
 
 
 _RUNGS = (
     (1, "words", "What to look for", 0.0),
     (2, "side", "Side and zone", SIDE_BITS + ZONE_BITS),
     (3, "slices", "Slice range", 4.0),
+    (4, "heat", "A model’s opinion, as a region", HEAT_BITS),
+    (5, "outline", "A model’s opinion, outlined", OUTLINE_BITS),
 )
 
 
+def rungs_of(attempt: Attempt) -> tuple[tuple[int, str, str, float], ...]:
+    """The rungs there are for an attempt: opinions only where they are allowed and a model is set up."""
+    with_opinions = attempt.opinions != Opinions.OFF and opinions.has_models()
+    return _RUNGS if with_opinions else _RUNGS[: OPINION_FROM - 1]
+
+
 def ladder(attempt: Attempt) -> list[Rung]:
-    """Every rung in order; those not taken hold nothing that depends on the truth."""
+    """Every rung in order; those not taken hold nothing that depends on the truth or on the model's answer."""
     taken = {hint.rung: hint for hint in attempt.hints.all()}
     return [
-        Rung(number, kind, title, taken[number].bits, taken=True, text=taken[number].text)
+        Rung(number, kind, title, taken[number].bits, taken=True, text=taken[number].text, row=taken[number])
         if number in taken
-        else Rung(number, kind, title, most, taken=False, text="")
-        for number, kind, title, most in _RUNGS
+        else Rung(number, kind, title, most, taken=False, text="", when=_when(attempt, number))
+        for number, kind, title, most in rungs_of(attempt)
     ]
 
 
+@dataclass(frozen=True)
+class Offered:
+    """The model that the next rung asks, and how often it is right: said before it is asked."""
+
+    engine: str
+    version: str
+    measured: str
+    raw: bool
+
+
+def offered(attempt: Attempt) -> Offered | None:
+    """None unless the next rung is a model's opinion. Says the same for every finding of a category."""
+    taken = attempt.hints.count()
+    model = jobs.preferred_model()
+    if not attempt.is_open or model is None or not OPINION_FROM - 1 <= taken < len(rungs_of(attempt)):
+        return None
+    measured = opinions.reliability(model, attempt.finding.category_id).sentence
+    return Offered(model.engine, model.version, measured, raw=attempt.opinions == Opinions.RAW)
+
+
+def _when(attempt: Attempt, number: int) -> str:
+    """What has to come before a rung, or nothing if the time has come."""
+    if number < OPINION_FROM - 1 or _has_mark(attempt):
+        return ""
+    if number >= OPINION_FROM:
+        return "after your own first mark"
+    return "" if timezone.now() >= attempt.opened_at + LOOK_FIRST else "after your first mark, or 30 s on the scan"
+
+
+def _has_mark(attempt: Attempt) -> bool:
+    """Whether paint of this attempt has reached the server."""
+    draft = attempt.draft_mask()
+    return draft is not None and not draft.is_empty
+
+
 def take_hint(attempt: Attempt) -> HintTaken:
-    """Take the next rung. Raises HintRefused after submission and after the last rung."""
-    finding = attempt.finding
+    """Take the next rung. Raises HintRefused when it may not be taken now, and QueueFull if the model is overrun."""
+    rungs = rungs_of(attempt)
     taken = attempt.hints.count()
     if not attempt.is_open:
         raise HintRefused("This attempt has been submitted; the reference mask is there to look at now.")
-    if taken >= len(_RUNGS):
-        raise HintRefused("There are no further hints for this finding yet.")
-    number, kind, _, _ = _RUNGS[taken]
-    hint = (_words, _side, _slices)[taken](finding)
+    if taken >= len(rungs):
+        raise HintRefused(_no_more(attempt))
+    number, kind, _, _ = rungs[taken]
+    if when := _when(attempt, number):
+        begin = "A model’s opinion comes" if number >= OPINION_FROM else "This hint comes"
+        raise HintRefused(f"{begin} {when}: mark where you think it is first, then ask again.")
+    hint = _MAKERS[taken](attempt)
     try:
         with transaction.atomic():
-            row = HintTaken.objects.create(attempt=attempt, rung=number, kind=kind, text=hint.text, bits=hint.bits)
+            row = HintTaken.objects.create(
+                attempt=attempt, rung=number, kind=kind, text=hint.text, bits=hint.bits, source=hint.source,
+                grounding=hint.grounding, picture_key=hint.picture_key, opinion=hint.opinion,
+            )  # fmt: skip
             open_now = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED)
             if not open_now.update(hint_bits=F("hint_bits") + hint.bits):
                 raise HintRefused("This attempt has just been submitted.")
+            if hint.source == "model":
+                opinions.keep_unaided(attempt)
     except IntegrityError:  # asked twice at once: the same rung, paid once
         row = HintTaken.objects.get(attempt=attempt, rung=number)
     return row
 
 
-def _words(finding: Finding) -> Hint:
-    category = finding.category
+def _no_more(attempt: Attempt) -> str:
+    if attempt.opinions == Opinions.OFF:
+        what = "an exam" if attempt.assignment and attempt.assignment.exam else "this assignment"
+        return f"There are no further hints: {what} shows no model’s opinion."
+    return "There are no further hints for this finding."
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def _words(attempt: Attempt) -> Hint:
+    category = attempt.finding.category
     advice = WINDOW_ADVICE.get(category.code, DEFAULT_WINDOW_ADVICE)
-    return Hint(f"{category.name}. {category.definition} {advice}".replace("  ", " "), 0.0)
+    text = f"{category.name}. {category.definition} {advice}".replace("  ", " ")
+    return Hint(text, 0.0, source="category")
 
 
-def _side(finding: Finding) -> Hint:
+def _side(attempt: Attempt) -> Hint:
+    finding = attempt.finding
     place, bits = [], 0.0
     if finding.side in ("right", "left"):
         place.append(f"in the {finding.side} hemithorax")
-        # The sentence may have said the side already: then the hint gives that away no second time.
-        named = set(re.findall(r"\b(right|left)\b", finding.sentence.lower()))
-        bits += 0.0 if named == {finding.side} else SIDE_BITS
+        bits += SIDE_BITS - _said_bits(finding)
     elif finding.side == "both":
         place.append("on both sides")
     if finding.zone in ("upper", "middle", "lower"):
@@ -122,9 +213,15 @@ def _side(finding: Finding) -> Hint:
     return Hint(f"Look {', '.join(place)}.", round(bits, 2))
 
 
-def _slices(finding: Finding) -> Hint:
+def _said_bits(finding: Finding) -> float:
+    """What the sentence itself says of the side; a hint does not give that away a second time."""
+    named = set(re.findall(r"\b(right|left)\b", finding.sentence.lower()))
+    return SIDE_BITS if named == {finding.side} else 0.0
+
+
+def _slices(attempt: Attempt) -> Hint:
     """A range that holds every instance. Where the finding lies in it is shuffled, so that its middle says nothing."""
-    volume = finding.volume
+    finding, volume = attempt.finding, attempt.finding.volume
     (k0, k1), _, _ = finding.box
     total = volume.size_k
     shortest = math.ceil(RANGE_SLICES_MM / volume.spacing_k)
@@ -137,3 +234,119 @@ def _slices(finding: Finding) -> Hint:
     bits = max(0.0, math.log2(zone / length))
     first, last = volume.grid.slice_number(start + length - 1), volume.grid.slice_number(start)
     return Hint(f"It lies between slices {first} and {last} (1 is the most superior).", round(bits, 2))
+
+
+# -- opinions ---------------------------------------------------------------------------------------------------------
+
+
+def _heat(attempt: Attempt) -> Hint:
+    row = _opinion(attempt)
+    if row.heat_key and _may_show(attempt, row, "heat"):
+        heat = opinions.heat_of(row.heat_key)
+        number = attempt.finding.volume.grid.slice_number(min(shown.peak(heat)[0], attempt.finding.volume.size_k - 1))
+        text = f"{row.model.engine} thinks it is in the violet region, strongest around slice {number}."
+        return _said(attempt, row, "heat", text, _left(attempt, row.heat_ml, HEAT_BITS), row.heat_key)
+    if not row.heat_key:
+        return _said(attempt, row, "heat", f"{row.model.engine} marks nothing here. {row.note}".strip(), 0.0)
+    if attempt.assignment is not None:
+        return Hint(f"{row.model.engine} does not point at the reference here, so its opinion is not shown.", 0.0)
+    return _neighbourhood(attempt, row)
+
+
+def _outline(attempt: Attempt) -> Hint:
+    row = _opinion(attempt)
+    if not row.mask_key:
+        return _said(attempt, row, "outline", f"{row.model.engine} outlines nothing here. {row.note}".strip(), 0.0)
+    if not _may_show(attempt, row, "outline"):
+        return Hint(
+            f"{row.model.engine}’s outline does not agree with the reference here, so it is not shown. "
+            "Submit, and look at the reference itself.",
+            0.0,
+        )
+    text = f"{row.model.engine} outlines {row.mask_ml:.2f} ml, in violet."
+    return _said(attempt, row, "outline", text, _left(attempt, row.mask_ml, OUTLINE_BITS), row.mask_key)
+
+
+_MAKERS: tuple[Callable[[Attempt], Hint], ...] = (_words, _side, _slices, _heat, _outline)
+
+
+def _opinion(attempt: Attempt) -> Grounding:
+    """The model's answer; asked for now if there is none. Raises HintRefused while it is not there."""
+    row = opinions.opinion_on(attempt.finding)
+    if row is not None:
+        return row
+    standing = opinions.standing(ask_model(attempt))
+    ending = "Ask again in a moment." if standing.moves else "The other hints do not need it."
+    raise HintRefused(f"{standing.sentence} {ending}", waiting=standing.moves)
+
+
+def ask_model(attempt: Attempt) -> Grounding | None:
+    """Put the finding at the head of the preferred model's queue, once. Raises QueueFull."""
+    row = opinions.waiting_for(attempt.finding)
+    model = jobs.preferred_model()
+    if model is None:
+        return None
+    if row is None or row.priority == 0 or row.is_done:
+        jobs.check_room()
+        jobs.want(model, [attempt.finding], urgent=True)
+        row = opinions.waiting_for(attempt.finding)
+    return row
+
+
+def _may_show(attempt: Attempt, row: Grounding, rung: str) -> bool:
+    return attempt.opinions == Opinions.RAW or bool(row.checks.get(rung))
+
+
+def _left(attempt: Attempt, region_ml: float | None, most: float) -> float:
+    """Bits of a region beyond what the sentence and the rungs before have said."""
+    known = attempt.hint_bits + _said_bits(attempt.finding)
+    return round(max(0.0, min(most, shown.location_bits(region_ml or shown.LUNGS_ML)) - known), 2)
+
+
+def _said(attempt: Attempt, row: Grounding, rung: str, text: str, bits: float, picture_key: str = "") -> Hint:
+    """A model's opinion with all that has to be said of it."""
+    raw = attempt.opinions == Opinions.RAW
+    measured = opinions.reliability(row.model, attempt.finding.category_id)
+    said = {
+        "engine": row.model.engine,
+        "version": row.model.version,
+        "confidence": row.confidence,
+        "checked": not raw,
+        "measured": measured.as_json(),
+        "sentence": measured.sentence,
+    }
+    return Hint(text, bits, "model", row, picture_key, said)
+
+
+def _neighbourhood(attempt: Attempt, row: Grounding) -> Hint:
+    """In practice, where the model points elsewhere: the neighbourhood of the reference, and that it is that."""
+    volume = attempt.finding.volume
+    heat = shown.shown_heat(storage.load_truth(attempt.finding.truth_key), None, volume.grid)
+    if heat is None:
+        return Hint("There is no region to show here.", 0.0)
+    key = storage.save_hint(volume.name, "heat", shown.pack_heat(heat))
+    text = (
+        f"{row.model.engine} points elsewhere on this one, so this is not its opinion: the violet region is the wider "
+        "neighbourhood of the reference."
+    )
+    return Hint(text, _left(attempt, shown.heat_ml(heat, volume.grid), HEAT_BITS), "reference", None, key)
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def picture_of(hint: HintTaken) -> dict[str, Any]:
+    """What a taken rung draws on the scan: {"heat": {size, step, values}}, {"outline": wire mask}, or nothing.
+
+    heat: ``values`` is base64 of size[0] * size[1] * size[2] bytes [k, j, i], each for ``step`` voxels along each axis.
+    """
+    if not hint.picture_key:
+        return {}
+    try:
+        if hint.kind == "outline":
+            return {"outline": masks.to_wire(opinions.outline_of(hint.picture_key))}
+        heat = opinions.heat_of(hint.picture_key)
+    except (OSError, ValueError):
+        return {"problem": "This picture cannot be read any more; the words above still hold."}
+    values = base64.b64encode(heat.values.tobytes()).decode()
+    return {"heat": {"size": list(heat.values.shape), "step": list(heat.step), "values": values}}

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from cases.imaging import masks
-from cases.models import Finding
+from cases.models import Finding, Volume
 
 
 class User(AbstractUser):
@@ -66,6 +66,12 @@ class CaseSetItem(models.Model):
         return f"{self.case_set_id}:{self.position}"
 
 
+class Opinions(models.TextChoices):
+    OFF = "off", "none"
+    CHECKED = "checked", "only those that agree with the reference"
+    RAW = "raw", "all of them, wrong ones included, to practise resisting"
+
+
 class Assignment(models.Model):
     """A case set given to a cohort, from one time to another."""
 
@@ -74,6 +80,13 @@ class Assignment(models.Model):
     opens_at = models.DateTimeField()
     closes_at = models.DateTimeField()
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    exam = models.BooleanField(default=False, help_text="An exam never shows a model's opinion.")
+    opinions = models.CharField(
+        max_length=8,
+        choices=Opinions,
+        default=Opinions.CHECKED,
+        help_text="Which opinions of a model may be asked for.",
+    )
 
     class Meta:
         ordering = ["closes_at", "id"]
@@ -123,6 +136,19 @@ class Confidence(models.IntegerChoices):
     SURE = 4, "Sure"
 
 
+class AiOutcome(models.TextChoices):
+    """What became of an answer after a model's opinion: the paint before it, the model, the paint after it."""
+
+    RESCUED = "rescued", "Your miss became a hit; the model was right"
+    AGREED = "agreed", "You were right before, and so was the model"
+    IGNORED = "ignored", "The model was right and you did not follow"
+    DROPPED = "dropped", "Your hit became a miss although the model was right"
+    RESISTED = "resisted", "The model was wrong and you kept to your own hit"
+    ALONE = "alone", "Your miss became a hit although the model was wrong"
+    MISLED = "misled", "Your hit became a miss; the model was wrong"
+    BOTH_MISSED = "both_missed", "You and the model both missed it"
+
+
 class AttemptQuerySet(models.QuerySet["Attempt"]):
     def opened(self) -> "AttemptQuerySet":
         return self.filter(state=State.OPENED)
@@ -170,6 +196,10 @@ class Attempt(models.Model):
     dice = models.FloatField(null=True, blank=True)
     hit = models.BooleanField(null=True, blank=True)
     hint_bits = models.FloatField(default=0)
+    opinion_at = models.DateTimeField(null=True, blank=True, help_text="When a model's opinion was first taken.")
+    unaided = models.BinaryField(null=True, help_text="Packed paint as it was just before that.")
+    unaided_verdict = models.CharField(max_length=12, choices=Verdict, blank=True)
+    ai_outcome = models.CharField(max_length=12, choices=AiOutcome, blank=True)
     result = models.JSONField(null=True, blank=True, help_text="As the API gives it.")
     reveal = models.JSONField(null=True, blank=True, help_text="Outcome of each instance and of each extra mark.")
     scorer_version = models.CharField(max_length=20, blank=True)
@@ -208,6 +238,13 @@ class Attempt(models.Model):
     @property
     def is_submitted(self) -> bool:
         return self.state == State.SUBMITTED
+
+    @property
+    def opinions(self) -> str:
+        """Which of a model's opinions this attempt may show, before and after submission. An exam shows none."""
+        if self.assignment is None:
+            return Opinions.CHECKED
+        return Opinions.OFF if self.assignment.exam else self.assignment.opinions
 
     def draft_mask(self) -> masks.SparseMask | None:
         return masks.unpack(bytes(self.draft)) if self.draft else None
@@ -249,6 +286,10 @@ class HintTaken(models.Model):
     kind = models.CharField(max_length=16)
     text = models.TextField()
     bits = models.FloatField(help_text="Bits of location given away.")
+    source = models.CharField(max_length=12, default="reference", help_text="category, reference or model.")
+    grounding = models.ForeignKey("Grounding", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    picture_key = models.CharField(max_length=200, blank=True, help_text="The heat or outline shown, in the store.")
+    opinion = models.JSONField(null=True, blank=True, help_text="What was said of the model when it was shown.")
     taken_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -257,3 +298,124 @@ class HintTaken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt_id} rung {self.rung}"
+
+
+# -- grounding models and their work ----------------------------------------------------------------------------------
+
+
+class HintModel(models.Model):
+    """One version of one engine. Workers register what they can run; the pages never load an engine."""
+
+    engine = models.CharField(max_length=40)
+    version = models.CharField(max_length=80)
+    active = models.BooleanField(default=True, help_text="Its opinions are shown.")
+    licence = models.CharField(max_length=200, blank=True)
+    registered_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["engine", "registered_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["engine", "version"], name="one_row_per_engine_version")]
+
+    def __str__(self) -> str:
+        return f"{self.engine} {self.version}"
+
+
+class Work(models.TextChoices):
+    QUEUED = "queued", "waiting for a worker"
+    RUNNING = "running", "being worked on"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+
+
+class Grounding(models.Model):
+    """What one model says of one sentence on one scan, and the work of finding out: this row is the job.
+
+    A worker owns it while ``state`` is running, ``worker`` is its token and ``lease_until`` lies ahead.
+    """
+
+    model = models.ForeignKey(HintModel, on_delete=models.CASCADE, related_name="groundings")
+    volume = models.ForeignKey(Volume, on_delete=models.CASCADE, related_name="groundings")
+    finding = models.ForeignKey(Finding, null=True, blank=True, on_delete=models.CASCADE, related_name="groundings")
+    sentence = models.TextField()
+    sentence_sha256 = models.CharField(max_length=64)
+    # What it was worked out from; the work is done again when one of them changes.
+    slices_key = models.CharField(max_length=160)
+    truth_sha256 = models.CharField(max_length=64, blank=True)
+
+    state = models.CharField(max_length=8, choices=Work, default=Work.QUEUED)
+    priority = models.SmallIntegerField(default=0, help_text="Above 0: somebody is waiting.")
+    tries = models.PositiveSmallIntegerField(default=0)
+    worker = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    queued_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    seconds = models.FloatField(null=True, blank=True, help_text="Of this sentence's share of the scan's work.")
+    reason = models.TextField(blank=True, help_text="Why it failed, or failed last time.")
+
+    mask_key = models.CharField(max_length=200, blank=True)
+    heat_key = models.CharField(max_length=200, blank=True)
+    mask_ml = models.FloatField(null=True, blank=True)
+    heat_ml = models.FloatField(null=True, blank=True)
+    confidence = models.FloatField(null=True, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    note = models.TextField(blank=True)
+    # Against the reference, where there is one.
+    checks = models.JSONField(default=dict, blank=True, help_text="Rung to whether it agrees with the reference.")
+    official = models.JSONField(null=True, blank=True)
+    dice = models.FloatField(null=True, blank=True)
+    hit = models.BooleanField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["state", "-priority", "queued_at"], name="grounding_queue"),
+            models.Index(fields=["model", "volume", "state"], name="grounding_by_volume"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "finding"], condition=Q(finding__isnull=False), name="one_grounding_per_finding"
+            ),
+            models.UniqueConstraint(
+                fields=["model", "volume", "sentence_sha256"],
+                condition=Q(finding__isnull=True),
+                name="one_grounding_per_question",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_id} on {self.volume_id}: {self.sentence[:40]} ({self.state})"
+
+    @property
+    def is_done(self) -> bool:
+        return self.state == Work.DONE
+
+
+class HintWorker(models.Model):
+    """A worker process, as it last said of itself."""
+
+    name = models.CharField(max_length=80, unique=True)
+    engines = models.JSONField(default=list)
+    refused = models.JSONField(default=dict, help_text="Engine to why it cannot run there.")
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Question(models.Model):
+    """A sentence of somebody's own, asked of a model about the scan of a submitted attempt."""
+
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="questions")
+    sentence = models.TextField()
+    grounding = models.ForeignKey(Grounding, on_delete=models.CASCADE, related_name="questions")
+    asked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-asked_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.attempt_id}: {self.sentence[:40]}"

@@ -9,8 +9,9 @@ from django.db.models import Avg, Count, F, Max, Q, Sum
 
 from cases.models import Category
 from quiz import access
+from quiz.grounding.shown import location_bits
 from quiz.learning.calibration import Calibration, calibration
-from quiz.learning.mastery import Mastery, Point, mastery
+from quiz.learning.mastery import Mastery, Point, credit, mastery
 from quiz.models import AttemptQuerySet, User
 
 TREND_LENGTH = 20
@@ -80,10 +81,12 @@ _AGGREGATES: dict[str, Any] = {
 
 
 def _points(counted: AttemptQuerySet) -> dict[str, list[Point]]:
-    columns = ("finding__category", "score", "hit", "hint_bits", "confidence", "submitted_at")
+    columns = ("finding__category", "finding__volume_ml", "score", "hit", "hint_bits", "confidence", "submitted_at")
     points: dict[str, list[Point]] = defaultdict(list)
-    for code, *values in counted.filter(JUDGED).order_by("submitted_at", "id").values_list(*columns):
-        points[code].append(Point(*values))
+    for code, ml, score, hit, bits, sure, when in (
+        counted.filter(JUDGED).order_by("submitted_at", "id").values_list(*columns)
+    ):
+        points[code].append(Point(score, hit, bits, sure, when, credit(bits, location_bits(ml))))
     return points
 
 

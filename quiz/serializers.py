@@ -6,7 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from cases.models import Category, Finding
-from quiz.models import Attempt, HintTaken, Mode
+from quiz import hints, questions
+from quiz.models import Attempt, HintTaken, Mode, Question
 
 
 class DetailSerializer(serializers.Serializer):
@@ -39,17 +40,57 @@ class AskedFindingSerializer(serializers.ModelSerializer):
         fields = ["id", "sentence", "category"]
 
 
-class HintSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = HintTaken
-        fields = ["rung", "kind", "text", "bits"]
-
-
 class MaskSerializer(serializers.Serializer):
     """The wire form of a mask (design section 4)."""
 
     size = serializers.ListField(child=serializers.IntegerField(), help_text="[K, J, I]")
     runs = serializers.DictField(child=serializers.ListField(child=serializers.IntegerField()))
+
+
+class HintSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = HintTaken
+        fields = ["rung", "kind", "text", "bits", "source"]
+
+
+class MeasuredSerializer(serializers.Serializer):
+    n = serializers.IntegerField(help_text="Exhaustive findings of this category that it was measured on.")
+    hit_rate = serializers.FloatField(allow_null=True, help_text="None: not measured yet.")
+    dice = serializers.FloatField(allow_null=True)
+
+
+class OpinionSerializer(serializers.Serializer):
+    engine = serializers.CharField()
+    version = serializers.CharField()
+    confidence = serializers.FloatField(allow_null=True, help_text="The engine's own, 0 to 1.")
+    checked = serializers.BooleanField(help_text="Shown only because it agrees with the reference.")
+    measured = MeasuredSerializer()
+    sentence = serializers.CharField()
+
+
+class HeatSerializer(serializers.Serializer):
+    size = serializers.ListField(child=serializers.IntegerField(), help_text="Cells along k, j, i.")
+    step = serializers.ListField(child=serializers.IntegerField(), help_text="Voxels of a cell along k, j, i.")
+    values = serializers.CharField(help_text="Base64 of one byte a cell, [k, j, i]; 255 is strongest.")
+
+
+class ShownHintSerializer(HintSerializer):
+    """A taken rung with what it draws: ``heat`` or ``outline`` (a wire mask), where it draws something."""
+
+    opinion = OpinionSerializer(allow_null=True)
+    heat = serializers.SerializerMethodField()
+    outline = serializers.SerializerMethodField()
+
+    class Meta(HintSerializer.Meta):
+        fields = [*HintSerializer.Meta.fields, "opinion", "heat", "outline"]
+
+    @extend_schema_field(HeatSerializer(allow_null=True))
+    def get_heat(self, hint: HintTaken) -> dict[str, Any] | None:
+        return hints.picture_of(hint).get("heat")
+
+    @extend_schema_field(MaskSerializer(allow_null=True))
+    def get_outline(self, hint: HintTaken) -> dict[str, Any] | None:
+        return hints.picture_of(hint).get("outline") if hint.kind == "outline" else None
 
 
 class InstancesSerializer(serializers.Serializer):
@@ -233,3 +274,34 @@ class ManifestSerializer(serializers.Serializer):
     slice_filter = serializers.CharField()
     window_presets = WindowPresetSerializer(many=True)
     credit = serializers.CharField()
+
+
+class AskSerializer(serializers.Serializer):
+    sentence = serializers.CharField(max_length=20_000, trim_whitespace=False)
+
+
+class QuestionSerializer(serializers.ModelSerializer):
+    """A question and how far its answer is; ``outline`` once it is done."""
+
+    engine = serializers.CharField(source="grounding.model.engine")
+    version = serializers.CharField(source="grounding.model.version")
+    state = serializers.SerializerMethodField()
+    detail = serializers.SerializerMethodField()
+    note = serializers.CharField(source="grounding.note")
+    confidence = serializers.FloatField(source="grounding.confidence", allow_null=True)
+    outline = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Question
+        fields = ["id", "sentence", "asked_at", "engine", "version", "state", "detail", "note", "confidence", "outline"]
+
+    def get_state(self, question: Question) -> str:
+        """One of queued, running, done, failed, no_worker."""
+        return questions.standing(question).state
+
+    def get_detail(self, question: Question) -> str:
+        return questions.standing(question).sentence
+
+    @extend_schema_field(MaskSerializer(allow_null=True))
+    def get_outline(self, question: Question) -> dict[str, Any] | None:
+        return questions.outline_of(question)

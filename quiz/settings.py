@@ -126,6 +126,17 @@ WHITENOISE_MAX_AGE = 0 if DEBUG else 31536000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 MAX_MASK_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE
 
+# -- grounding models -------------------------------------------------------------------------------------------------
+
+# Engines in order of preference: a worker runs the first it can, the pages show the first there is an answer of.
+HINT_MODELS = env.list("HINT_MODELS", default=["voxtell", "voxtell-http", "combined", "tiny", "classical"])
+HINT_GPU_ENGINES = env.list("HINT_GPU_ENGINES", default=["voxtell", "voxtell-http"])
+HINTS_AT_IMPORT = env.bool("HINTS_AT_IMPORT", default=True)
+# Empty: workers look into the database. redis://...: RQ workers are rung (requirements-redis.txt).
+HINT_REDIS_URL = env.str("HINT_REDIS_URL", default="")
+HINT_SECONDS = env.int("HINT_SECONDS", default=1800)
+HINT_QUEUE_LIMIT = env.int("HINT_QUEUE_LIMIT", default=200)
+
 # -- people -----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "quiz.User"
@@ -198,6 +209,7 @@ REST_FRAMEWORK = {
         "submit": "120/min",
         "hints": "120/min",
         "draft": "240/min",
+        "questions": "20/hour",
     },
     # ?format= means the form of a slice here (design section 4), not a renderer.
     "URL_FORMAT_OVERRIDE": None,

@@ -5,13 +5,16 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from quiz import api, faculty, views
+from quiz import api, faculty, model_views, views
 
 attempt_urls = [
     path("", views.attempt_detail, name="attempt-detail"),
     path("submit/", views.attempt_submit, name="attempt-submit"),
     path("mode/", views.attempt_mode, name="attempt-mode"),
     path("hint/", views.attempt_hint, name="attempt-hint"),
+    path("hint/standing/", model_views.hint_standing, name="attempt-hint-standing"),
+    path("ask/", model_views.ask, name="attempt-ask"),
+    path("questions/<int:question>/", model_views.question, name="attempt-question"),
     path("next/", views.attempt_next, name="attempt-next"),
     path("explained/", views.attempt_explained, name="attempt-explained"),
     path("forget/", views.attempt_forget, name="attempt-forget"),
@@ -43,6 +46,8 @@ api_urls: list[URLPattern | URLResolver] = [
     path("attempts/<int:pk>/", api.AttemptDetail.as_view(), name="api-attempt"),
     path("attempts/<int:pk>/draft/", api.AttemptDraft.as_view(), name="api-attempt-draft"),
     path("attempts/<int:pk>/hints/", api.AttemptHint.as_view(), name="api-attempt-hints"),
+    path("attempts/<int:pk>/questions/", api.AttemptQuestions.as_view(), name="api-attempt-questions"),
+    path("attempts/<int:pk>/questions/<int:question>/", api.AttemptQuestion.as_view(), name="api-attempt-question"),
     path("attempts/<int:pk>/submit/", api.AttemptSubmit.as_view(), name="api-attempt-submit"),
     path("attempts/<int:pk>/truth/", api.AttemptTruth.as_view(), name="api-attempt-truth"),
     path("attempts/<int:pk>/explanation/", api.AttemptExplanation.as_view(), name="api-attempt-explanation"),
@@ -70,6 +75,7 @@ urlpatterns = [
     path("attempts/<int:pk>/", include(attempt_urls)),
     path("assignments/<int:pk>/", include(assignment_urls)),
     path("progress/", views.progress, name="progress"),
+    path("progress/opinions/", model_views.reliance, name="reliance"),
     path("scoring/", views.how_scored, name="how-scored"),
     path("recorded/", views.recorded, name="recorded"),
     path("recorded/forget/", views.recorded_forget, name="recorded-forget"),

@@ -15,11 +15,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from cases.imaging import masks, slices
 from cases.models import Category, Volume
-from quiz import access, attempts, explanations, hints, telemetry
+from quiz import access, attempts, explanations, hints, jobs, opinions, questions, telemetry
 from quiz import progress as reads
 from quiz.forms import SubmissionForm
 from quiz.learning import looks, search
-from quiz.models import Assignment, Attempt, Confidence, Mode, User
+from quiz.models import Assignment, Attempt, Confidence, Mode, Opinions, User
 from quiz.scoring import described, rules
 
 logger = logging.getLogger(__name__)
@@ -198,6 +198,7 @@ def _room(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
         "finding": attempt.finding,
         "volume": attempt.finding.volume,
         "ladder": hints.ladder(attempt),
+        "offered": hints.offered(attempt),
         "confidences": Confidence.choices,
     }
     if attempt.is_open:
@@ -206,6 +207,9 @@ def _room(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
         context["just_opened"] = timezone.now() - attempt.opened_at < JUST_OPENED
     else:
         context |= {"result": attempt.result, "reveal": attempt.reveal, "looked": telemetry.summary(attempt)}
+        context["compared"] = opinions.compared(attempt)
+        if attempt.opinions != Opinions.OFF and opinions.has_models():
+            context |= {"questions": questions.of(attempt), "longest": questions.LONGEST, "may_ask": True}
     if attempt.assignment:
         items = list(attempt.assignment.case_set.items.values_list("finding", flat=True))
         context |= {"position": items.index(attempt.finding_id) + 1, "total": len(items)}
@@ -297,14 +301,22 @@ def attempt_mode(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def attempt_hint(request: HttpRequest, pk: int) -> HttpResponse:
     attempt = _my_attempt(request, pk)
-    sentence = ""
+    told: dict[str, Any] = {}
+    status, retry_after = 200, ""
     try:
         hints.take_hint(attempt)
     except hints.HintRefused as error:
-        sentence = error.sentence
+        told = {"hint_refused": error.sentence, "hint_waiting": error.waiting}
+    except jobs.QueueFull as error:
+        told, status, retry_after = {"hint_refused": error.sentence}, 429, str(error.retry_after)
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("attempt-detail", pk=attempt.pk)
-    return render(request, "quiz/attempt.html#hints", _room(request, attempt) | {"hint_refused": sentence})
+    attempt.refresh_from_db(fields=["hint_bits"])
+    response = render(request, "quiz/attempt.html#hints", _room(request, attempt) | told, status=status)
+    if retry_after:
+        response["Retry-After"] = retry_after
+    response.explained = True  # type: ignore[attr-defined]
+    return response
 
 
 @login_required

@@ -43,6 +43,15 @@ def install_chromium() -> None:
         print("Chromium is missing, so the browser tests will fail; run:  sudo apt-get install -y chromium", flush=True)
 
 
+def install_redis() -> None:
+    """The tests of the distributed queue start a redis-server of their own."""
+    if shutil.which("redis-server") or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    print("installing redis-server for the tests of the queue", flush=True)
+    subprocess.run(["apt-get", "update", "-qq"], check=False)
+    subprocess.run(["apt-get", "install", "-y", "-qq", "redis-server"], check=False, stdout=subprocess.DEVNULL)
+
+
 def main(arguments: list[str]) -> int:
     failed = []
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "quiz.settings"}
@@ -52,6 +61,7 @@ def main(arguments: list[str]) -> int:
             if subprocess.run([str(part) for part in command], cwd=ROOT, env=environment).returncode:
                 failed.append(name)
     install_chromium()
+    install_redis()
     print("== tests", flush=True)
     if subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment).returncode:
         failed.append("tests")

@@ -6,7 +6,9 @@ import re
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from quiz import attempts
+from quiz import attempts, jobs
+from quiz.models import Question
+from tests.fake_engine import Fake
 
 ROLES = ["anonymous", "trainee", "other_trainee", "faculty", "other_faculty"]
 SIGN_IN = 302  # to the sign-in page
@@ -33,11 +35,15 @@ TABLE = {
     "recorded-forget": ("post", "/recorded/forget/", POST_ANY),
     "recorded-switch": ("post", "/recorded/switch/", POST_ANY),
     "attempt-hint": ("post", "/attempts/{attempt}/hint/", POST_OWN),
+    "attempt-hint-standing": ("get", "/attempts/{attempt}/hint/standing/", OWN),
+    "attempt-ask": ("post", "/attempts/{attempt}/ask/", {**OWN, "trainee": 409}),
+    "attempt-question": ("get", "/attempts/{done}/questions/{question}/", OWN),
     "attempt-next": ("post", "/attempts/{attempt}/next/", POST_OWN),
     "attempt-explained": ("get", "/attempts/{attempt}/explained/", {**OWN, "trainee": 404}),
     "assignment-detail": ("get", "/assignments/{assignment}/", OWN),
     "assignment-next": ("post", "/assignments/{assignment}/next/", POST_OWN),
     "progress": ("get", "/progress/", PAGE),
+    "reliance": ("get", "/progress/opinions/", PAGE),
     "how-scored": ("get", "/scoring/", PUBLIC),
     "about": ("get", "/about/", PUBLIC),
     "faculty-home": ("get", "/faculty/", FACULTY),
@@ -57,6 +63,8 @@ TABLE = {
     "api-attempt": ("get", "/api/v1/attempts/{attempt}/", API_OWN),
     "api-attempt-draft": ("put", "/api/v1/attempts/{attempt}/draft/", {**API_OWN, "trainee": 400}),
     "api-attempt-hints": ("post", "/api/v1/attempts/{attempt}/hints/", API_OWN),
+    "api-attempt-questions": ("post", "/api/v1/attempts/{attempt}/questions/", {**API_OWN, "trainee": 400}),
+    "api-attempt-question": ("get", "/api/v1/attempts/{done}/questions/{question}/", API_OWN),
     "api-attempt-submit": ("post", "/api/v1/attempts/{attempt}/submit/", {**API_OWN, "trainee": 400}),
     "api-attempt-truth": ("get", "/api/v1/attempts/{attempt}/truth/", {**API_OWN, "trainee": 403}),
     "api-attempt-explanation": ("get", "/api/v1/attempts/{attempt}/explanation/", {**API_OWN, "trainee": 403}),
@@ -74,6 +82,9 @@ def world(trainee, other_trainee, faculty, other_faculty, cohort, case_set, assi
     """One open and one finished attempt of the trainee within the assignment."""
     done = attempts.open_attempt(trainee, library[1], assignment=assignment)
     attempts.submit_attempt(done, payload=paint(17, 14, 12))
+    # What the trainee asks the model about this scan is asked before the next finding on it is opened.
+    row = jobs.want_sentence(jobs.register(Fake()), library[1].volume, "nodule on the left")
+    asked = Question.objects.create(attempt=done, sentence=row.sentence, grounding=row)
     attempt = attempts.open_attempt(trainee, library[0], assignment=assignment)
     people = {
         "anonymous": None,
@@ -90,6 +101,7 @@ def world(trainee, other_trainee, faculty, other_faculty, cohort, case_set, assi
         "cohort": cohort.pk,
         "finding": library[2].pk,
         "volume": library[0].volume_id,
+        "question": asked.pk,
     }
     return people, ids
 

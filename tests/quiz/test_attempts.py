@@ -106,8 +106,9 @@ def test_the_truth_is_refused_before_submission(trainee, finding):
         attempts.truth_of(attempts.open_attempt(trainee, finding))
 
 
-def test_hints_come_one_by_one_and_are_recorded(trainee, finding):
+def test_hints_come_one_by_one_and_are_recorded(trainee, finding, paint):
     attempt = attempts.open_attempt(trainee, finding)
+    attempts.save_draft(attempt, paint(6, 22, 12))
     before = [(rung.bits, rung.text) for rung in hints.ladder(attempt)]
     taken = [hints.take_hint(attempt) for _ in range(3)]
     assert [hint.rung for hint in taken] == [1, 2, 3]
@@ -123,7 +124,7 @@ def test_hints_come_one_by_one_and_are_recorded(trainee, finding):
 
 def test_the_slice_range_holds_the_finding(trainee, library):
     for finding in library:
-        text = hints._slices(finding).text
+        text = hints._slices(attempts.open_attempt(trainee, finding)).text
         first, last = [int(word) for word in text.split() if word.isdecimal()][:2]
         (k0, k1), _, _ = finding.box
         # Slice numbers count from the head: number = 24 - k.

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from cases.imaging import rexlike
 from cases.imaging.phantom.cases import demo_cases
 from quiz import demo
+from quiz.processes import run_together
 
 
 class Command(BaseCommand):
@@ -22,6 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--no-server", action="store_true", help="Prepare only.")
+        parser.add_argument("--no-worker", action="store_true", help="No hints from a grounding model.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
@@ -32,7 +34,7 @@ class Command(BaseCommand):
         call_command("import_rexgroundingct", str(root), stdout=self.stdout, verbosity=0)
         demo.make_assignment()
         if not options["no_server"]:
-            self._serve(options["port"])
+            self._serve(options["port"], with_worker=not options["no_worker"])
 
     def _make_cases(self, root: Path) -> None:
         specs = demo_cases()
@@ -46,7 +48,7 @@ class Command(BaseCommand):
         with bar:
             rexlike.write_dataset(root, specs, workers=min(2, os.cpu_count() or 1), progress=progress)
 
-    def _serve(self, port: int) -> None:
+    def _serve(self, port: int, *, with_worker: bool) -> None:
         self.stdout.write("")
         self.stdout.write(f"Sightline is at  http://127.0.0.1:{port}/")
         for username, _, _, is_faculty in demo.PEOPLE:
@@ -57,4 +59,6 @@ class Command(BaseCommand):
         gunicorn = Path(sys.executable).with_name("gunicorn")
         where = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", "2", "--threads", "4"]
         os.environ["DEBUG"] = "1"
-        os.execv(gunicorn, [str(gunicorn), "quiz.wsgi", *where, "--log-level", "warning"])  # noqa: S606
+        worker = [sys.executable, str(settings.BASE_DIR / "manage.py"), "hint_worker", "--missing", "--nice", "10"]
+        server = [str(gunicorn), "quiz.wsgi", *where, "--log-level", "warning"]
+        sys.exit(run_together(server, [worker] if with_worker else []))

@@ -1,0 +1,150 @@
+"""Ask the model: a sentence of one's own on a scan one has answered, and what the model marks."""
+
+import logging
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from cases.imaging import masks
+from cases.models import Finding
+from quiz import access, jobs, opinions
+from quiz.models import Attempt, Opinions, Question, Work
+
+logger = logging.getLogger(__name__)
+
+LONGEST = 400
+"""Letters in a question. Longer than any sentence of a report's findings; a report is not a sentence."""
+PER_HOUR = 20
+WAITING_AT_ONCE = 3
+
+
+class QuestionRefused(Exception):
+    """A question that may not be asked. ``sentence`` says why; ``retry_after`` in seconds if it may be later."""
+
+    def __init__(self, sentence: str, retry_after: int | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.retry_after = retry_after
+
+
+def ask(attempt: Attempt, sentence: str) -> Question:
+    """Ask the preferred model about the scan of a submitted attempt; asking the same again gives the same question."""
+    _may_ask(attempt)
+    sentence = _clean(sentence)
+    model = jobs.preferred_model()
+    if model is None:
+        raise QuestionRefused("No model is set up on this server, so nobody can answer.")
+    mine = Question.objects.filter(attempt__user=attempt.user_id)
+    same = mine.filter(attempt=attempt, grounding__sentence_sha256=jobs.sentence_sha256(sentence)).first()
+    if same and same.grounding.state != Work.FAILED and same.grounding.model_id == model.pk:
+        return same
+    _check_rate(mine)
+    try:
+        row = jobs.want_sentence(model, attempt.finding.volume, sentence)
+    except jobs.QueueFull as error:
+        raise QuestionRefused(error.sentence, error.retry_after) from error
+    question, _ = Question.objects.get_or_create(attempt=attempt, grounding=row, defaults={"sentence": sentence})
+    return question
+
+
+def _may_ask(attempt: Attempt) -> None:
+    if not attempt.is_submitted:
+        raise QuestionRefused("Answer first; then you can ask the model anything about this scan.")
+    if attempt.opinions == Opinions.OFF:
+        raise QuestionRefused("This assignment shows no model’s opinion.")
+    if held := _still_to_answer(attempt):
+        raise QuestionRefused(
+            f"{held} on this scan {'is' if held == 1 else 'are'} still for you to answer, and the model would give "
+            "away where to look. Answer first, then ask."
+        )
+
+
+def _still_to_answer(attempt: Attempt) -> int:
+    """Findings on the same scan that this person has open, or that an assignment will ask of them."""
+    user = attempt.user
+    on_scan = Finding.objects.filter(volume=attempt.finding.volume_id)
+    begun = on_scan.filter(attempts__in=access.attempts_of(user).opened())
+    answered = access.attempts_of(user).submitted()
+    waiting = on_scan.filter(
+        case_sets__assignments__cohort__members=user, case_sets__assignments__closes_at__gt=timezone.now()
+    ).exclude(attempts__in=answered)
+    return len(set(begun.values_list("pk", flat=True)) | set(waiting.values_list("pk", flat=True)))
+
+
+def _clean(sentence: str) -> str:
+    words = re.sub(r"[\x00-\x1f\x7f\s]+", " ", sentence).strip()
+    if len(words) > LONGEST:
+        raise QuestionRefused(f"That is {len(words)} letters long; ask one sentence of at most {LONGEST}.")
+    if len(re.findall(r"[^\W\d_]", words)) < 3:
+        raise QuestionRefused("Write what to look for, such as “nodule in the left lower lobe”.")
+    return words
+
+
+def _check_rate(mine: QuerySet[Question]) -> None:
+    hour = timedelta(hours=1)
+    asked = list(
+        mine.filter(asked_at__gt=timezone.now() - hour).order_by("asked_at").values_list("asked_at", flat=True)
+    )
+    if len(asked) >= PER_HOUR:
+        left = int((asked[0] + hour - timezone.now()).total_seconds()) + 1
+        minutes = -(-left // 60)
+        raise QuestionRefused(f"You have asked {PER_HOUR} questions within an hour; go on in {minutes} min.", left)
+    open_ones = mine.filter(grounding__state__in=(Work.QUEUED, Work.RUNNING)).count()
+    if open_ones >= WAITING_AT_ONCE:
+        raise QuestionRefused(f"{open_ones} of your questions wait already; ask again when one is answered.", 30)
+
+
+def standing(question: Question) -> opinions.Standing:
+    return opinions.standing(question.grounding)
+
+
+def outline_of(question: Question) -> dict[str, Any] | None:
+    """What the model marks, in the wire form; None while there is no answer and where it marks nothing."""
+    row = question.grounding
+    if not row.is_done or not row.mask_key:
+        return None
+    try:
+        return masks.to_wire(opinions.outline_of(row.mask_key))
+    except (OSError, masks.MaskError) as error:
+        logger.error("the mask of grounding %d cannot be read: %s", row.pk, error)
+        return None
+
+
+@dataclass(frozen=True)
+class Told:
+    """A question as a page tells it. ``slices``: first and last slice that the model marks, as people number them."""
+
+    question: Question
+    standing: opinions.Standing
+    ml: float | None
+    slices: tuple[int, int] | None
+    largest_k: int | None
+    measured: str
+
+
+def told(question: Question) -> Told:
+    row = question.grounding
+    volume = question.attempt.finding.volume
+    slices, largest = None, None
+    if row.is_done and row.mask_key:
+        try:
+            marked = opinions.outline_of(row.mask_key)
+        except (OSError, masks.MaskError):
+            marked = masks.empty(volume.size)
+        if not marked.is_empty:
+            ks = marked.slices()
+            slices = volume.grid.slice_number(int(ks[-1])), volume.grid.slice_number(int(ks[0]))
+            largest = int(marked.areas().argmax())
+    # The model reads a category out of the sentence, if it can; how often it is right is known per category only.
+    category = str(row.attributes.get("category", ""))
+    measured = opinions.reliability(row.model, category).sentence if row.is_done else ""
+    return Told(question, standing(question), row.mask_ml, slices, largest, measured)
+
+
+def of(attempt: Attempt) -> list[Told]:
+    """What was asked about this attempt's scan, latest first."""
+    return [told(one) for one in attempt.questions.select_related("grounding__model", "attempt__finding__volume")]

@@ -1,0 +1,51 @@
+"""A model's answer held against the reference: its official numbers, and which rungs of the ladder agree with it."""
+
+import math
+
+import numpy as np
+
+from cases import storage
+from cases.imaging.masks import SparseMask
+from cases.models import Finding, Volume
+from quiz.grounding.base import Heat
+from quiz.grounding.shown import peak
+from quiz.scoring.nearness import within
+from quiz.scoring.official import official
+
+OUTLINE_DICE = 0.3
+"""An outline is shown as checked at this Dice or more."""
+PEAK_MM = 10.0
+"""Heat is shown as checked if its peak lies in the reference or so near to it."""
+
+
+def against_reference(
+    finding: Finding, volume: Volume, mask: SparseMask, heat: Heat | None, shown: Heat | None
+) -> dict:
+    """Columns of a grounding. heat: the engine's own; shown: as people see it, from the mask if there is no heat."""
+    truth = storage.load_truth(finding.truth_key)
+    numbers = official(truth, mask)
+    counts = numbers.instances
+    return {
+        "dice": numbers.dice,
+        "hit": numbers.hit,
+        "official": {
+            "dice": numbers.dice,
+            "hit": numbers.hit,
+            "instances": {
+                "tp": counts.tp, "fp": counts.fp, "fn": counts.fn,
+                "precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
+            },
+        },
+        "checks": {"heat": _points_at(truth, heat or shown, volume), "outline": numbers.dice >= OUTLINE_DICE},
+    }  # fmt: skip
+
+
+def _points_at(truth: SparseMask, heat: Heat | None, volume: Volume) -> bool:
+    """Whether the strongest cell touches the reference, give or take PEAK_MM."""
+    if heat is None or not heat.values.any():
+        return False
+    k, j, i = peak(heat)
+    half_cell = math.hypot(*(s * mm / 2 for s, mm in zip(heat.step, volume.spacing_mm, strict=True)))
+    size = volume.size
+    at = np.array([(min(k, size[0] - 1) * size[1] + min(j, size[1] - 1)) * size[2] + min(i, size[2] - 1)])
+    return bool(within(truth, at, PEAK_MM + half_cell, volume.spacing_mm, flat=False)[0])

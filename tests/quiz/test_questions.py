@@ -1,0 +1,182 @@
+"""Ask the model: one's own sentence, after submission, only on one's own scan, slowly, and never stuck."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.utils import timezone
+
+from cases.imaging import masks
+from quiz import attempts, jobs, questions
+from quiz.models import Attempt, Grounding, Question, Work
+from tests.fake_engine import OPPOSITE, Fake
+
+RIGHT = (6, 22, 35)
+
+
+@pytest.fixture
+def fake():
+    return Fake()
+
+
+@pytest.fixture
+def model(library, fake):
+    return jobs.register(fake)
+
+
+@pytest.fixture
+def worker(model):
+    jobs.say_alive("here", ["fake"], {})
+
+
+@pytest.fixture
+def done(trainee, finding, paint):
+    return attempts.submit_attempt(attempts.open_attempt(trainee, finding), payload=paint(*RIGHT))
+
+
+def work(fake):
+    while (claimed := jobs.claim("test", ["fake"])) is not None:
+        jobs.perform(claimed, fake)
+
+
+def test_a_question_is_asked_queued_and_answered(done, model, worker, fake, as_user, trainee):
+    client = as_user(trainee)
+    address = f"/api/v1/attempts/{done.pk}/questions/"
+    asked = client.post(address, {"sentence": "nodule on the RIGHT"}, content_type="application/json")
+    assert asked.status_code == 201
+    assert (asked.json()["state"], asked.json()["outline"]) == ("queued", None)
+    page = client.get(f"/attempts/{done.pk}/").content.decode()
+    assert "it is next" in page
+    work(fake)
+    one = client.get(f"{address}{asked.json()['id']}/").json()
+    assert one["state"] == "done"
+    expected = np.zeros((24, 40, 48), np.uint8)
+    expected[OPPOSITE] = 1
+    assert (masks.from_wire(one["outline"], (24, 40, 48)).dense() == expected).all()
+    fragment = client.get(f"/attempts/{done.pk}/questions/{one['id']}/").content.decode()
+    assert "Marks 22.50 ml, slices 16 to 20" in fragment  # k 4 to 8 of 24: numbers 24 - 8 and 24 - 4
+    assert "not measured yet" in fragment
+    assert "hx-get" not in fragment  # it has stopped asking
+
+
+def test_the_same_question_is_one_question(done, model, worker):
+    first = questions.ask(done, "nodule on the left")
+    assert questions.ask(done, "  Nodule  on the LEFT ") == first
+    assert Grounding.objects.count() == 1
+
+
+def test_two_people_share_an_answer_but_not_a_question(done, model, worker, other_trainee, finding, paint):
+    theirs = attempts.submit_attempt(attempts.open_attempt(other_trainee, finding), payload=paint(*RIGHT))
+    one, two = questions.ask(done, "nodule on the left"), questions.ask(theirs, "nodule on the left")
+    assert one != two
+    assert one.grounding == two.grounding
+
+
+def test_before_submission_nothing_can_be_asked(trainee, finding, model):
+    with pytest.raises(questions.QuestionRefused, match="Answer first"):
+        questions.ask(attempts.open_attempt(trainee, finding), "nodule on the left")
+
+
+def test_not_while_another_finding_of_the_scan_is_open(done, model, trainee, library):
+    attempts.open_attempt(trainee, library[2])
+    with pytest.raises(questions.QuestionRefused, match="1 on this scan is still for you"):
+        questions.ask(done, "right pleural effusion")
+
+
+def test_not_while_an_assignment_waits_on_the_scan(trainee, model, assignment, library, paint):
+    done = attempts.submit_attempt(attempts.open_attempt(trainee, library[0]), payload=paint(*RIGHT))
+    with pytest.raises(questions.QuestionRefused, match="still for you"):
+        questions.ask(done, "two nodules at the right")
+    attempts.submit_attempt(attempts.open_attempt(trainee, library[1]), payload=paint(*RIGHT))
+    assert questions.ask(done, "two nodules at the right")
+
+
+def test_an_exam_answers_no_questions(trainee, model, assignment, library, paint):
+    done = attempts.submit_attempt(attempts.open_attempt(trainee, library[0]), payload=paint(*RIGHT))
+    assignment.exam = True
+    assignment.save()
+    with pytest.raises(questions.QuestionRefused, match="no model’s opinion"):
+        questions.ask(Attempt.objects.get(pk=done.pk), "nodule on the left")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [("", "Write what to look for"), ("12 ?!", "Write what to look for"), ("x" * 10_000, "10000 letters long")],
+)
+def test_what_is_no_sentence_is_said(done, model, as_user, trainee, sentence, said):
+    response = as_user(trainee).post(f"/attempts/{done.pk}/ask/", {"sentence": sentence}, HTTP_HX_REQUEST="true")
+    assert response.status_code == 409
+    assert said in response.content.decode()
+    assert len(response.content) < 6000  # ten thousand letters are not sent back
+
+
+def test_markup_in_a_question_is_text(done, model, worker, as_user, trainee):
+    client = as_user(trainee)
+    client.post(f"/attempts/{done.pk}/ask/", {"sentence": "<script>alert(1)</script> left"}, HTTP_HX_REQUEST="true")
+    assert "<script>alert" not in client.get(f"/attempts/{done.pk}/").content.decode()
+
+
+def test_another_language_is_answered_with_the_engines_note(done, model, worker, fake, as_user, trainee):
+    question = questions.ask(done, "Rundherd im Oberlappen")
+    work(fake)
+    page = as_user(trainee).get(f"/attempts/{done.pk}/questions/{question.pk}/").content.decode()
+    assert "Marks nothing for this sentence" in page
+    assert "names no place" in page
+
+
+def test_three_wait_at_once_and_twenty_in_an_hour(done, model, worker, fake, as_user, trainee):
+    for n in range(3):
+        questions.ask(done, f"nodule {n}")
+    client = as_user(trainee)
+    refused = client.post(f"/attempts/{done.pk}/ask/", {"sentence": "one more"}, HTTP_HX_REQUEST="true")
+    assert refused.status_code == 429
+    assert refused["Retry-After"] == "30"
+    assert "3 of your questions wait" in refused.content.decode()
+    work(fake)
+    for n in range(3, 20):
+        questions.ask(done, f"nodule {n}")
+        work(fake)
+    with pytest.raises(questions.QuestionRefused, match="20 questions within an hour") as slow:
+        questions.ask(done, "nodule 21")
+    assert 3500 < slow.value.retry_after <= 3601
+    Question.objects.update(asked_at=timezone.now() - timedelta(minutes=61))
+    assert questions.ask(done, "nodule 21")
+
+
+def test_without_a_worker_it_says_so_and_stops_turning(done, model, as_user, trainee):
+    question = questions.ask(done, "nodule on the left")
+    fragment = as_user(trainee).get(f"/attempts/{done.pk}/questions/{question.pk}/").content.decode()
+    assert "No worker for fake 1 is running" in fragment
+    assert 'class="busy"' not in fragment
+    jobs.say_alive("here", ["fake"], {})
+    fragment = as_user(trainee).get(f"/attempts/{done.pk}/questions/{question.pk}/").content.decode()
+    assert 'class="busy"' in fragment
+
+
+def test_a_worker_that_died_while_answering_is_not_believed_in(done, model, worker, as_user, trainee):
+    question = questions.ask(done, "nodule on the left")
+    jobs.claim("here", ["fake"])
+    assert questions.standing(question).state == "queued"  # read before the claim
+    question.refresh_from_db()
+    question.grounding.refresh_from_db()
+    assert questions.standing(question).state == "running"
+    from quiz.models import HintWorker
+
+    HintWorker.objects.update(seen_at=timezone.now() - timedelta(minutes=2))
+    assert questions.standing(question).state == "no_worker"
+
+
+def test_what_failed_says_why_and_can_be_asked_again(done, model, worker, fake, as_user, trainee):
+    question = questions.ask(done, "this refuses")
+    work(fake)
+    fragment = as_user(trainee).get(f"/attempts/{done.pk}/questions/{question.pk}/").content.decode()
+    assert "could not answer: The lungs cannot be found" in fragment
+    assert 'class="busy"' not in fragment
+    assert questions.ask(done, "this refuses") == question
+    assert Grounding.objects.get().state == Work.QUEUED
+
+
+def test_without_a_model_the_page_has_no_such_box(done, as_user, trainee):
+    assert 'id="ask"' not in as_user(trainee).get(f"/attempts/{done.pk}/").content.decode()
+    with pytest.raises(questions.QuestionRefused, match="No model is set up"):
+        questions.ask(done, "nodule on the left")
