@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from cases.imaging import masks
+from cases.manifest import manifest
 from cases.models import Category, Volume
 from quiz import access, attempts, hints
 from quiz import progress as reads
@@ -147,6 +148,8 @@ def _room(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
         "attempt": attempt,
         "finding": attempt.finding,
         "volume": attempt.finding.volume,
+        "manifest": manifest(attempt.finding.volume),
+        "first_slice": reverse("volume-slice", args=[attempt.finding.volume_id, attempt.finding.volume.size_k // 2]),
         "ladder": hints.ladder(attempt),
         "confidences": Confidence.choices,
     }
