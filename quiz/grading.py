@@ -59,7 +59,8 @@ def question_of(finding: Finding) -> Question:
     ]
     landmarks = None
     if volume.midline_i is not None and volume.lung_box is not None:
-        landmarks = Landmarks(midline_i=volume.midline_i, lung_k=tuple(volume.lung_box[0]))
+        k, j, i = ((first, stop) for first, stop in volume.lung_box)
+        landmarks = Landmarks(midline_i=volume.midline_i, lung_k=k, lung_ji=(j, i))
     return Question(
         truth=storage.load_truth(finding.truth_key),
         grid=volume.grid,

@@ -36,8 +36,8 @@ def feedback(question: Question, answer: SparseMask, grade: Grade) -> list[str]:
     if is_sweep(grade.painted_ml):
         return [f"You painted {grade.painted_ml / 1000:.0f} litres, more than both lungs hold; paint the finding only."]
     said = [
-        _wrong_side(question, grade),
-        _count(question, grade),
+        *_first(question, grade),
+        _outside(grade),
         *_mix_ups(grade),
         _near_miss(question, grade),
         _elsewhere(question, grade),
@@ -51,6 +51,12 @@ def feedback(question: Question, answer: SparseMask, grade: Grade) -> list[str]:
         _not_judged(grade),
     ]
     return list(dict.fromkeys(sentence for sentence in said if sentence))
+
+
+def _first(question: Question, grade: Grade) -> list[str]:
+    """What was found, and a mark on the wrong side: before it if it is all there is."""
+    said = [_count(question, grade), _wrong_side(question, grade)]
+    return said if _with_outcome(grade, "found") else said[::-1]
 
 
 def _with_outcome(grade: Grade, outcome: str) -> list[InstanceOutcome]:
@@ -87,16 +93,24 @@ def _count(question: Question, grade: Grade) -> str:
 
 def _wrong_side(question: Question, grade: Grade) -> str:
     side = side_of_sentence(question.sentence)
-    if side and any(extra.reason == "side" for extra in grade.extras):
-        other = "left" if side == "right" else "right"
-        return (
-            f"The sentence says {side}; you painted on the {other}. The patient's right is on the left of the screen."
-        )
-    return ""
+    if not side or not any(extra.reason == "side" for extra in grade.extras):
+        return ""
+    other = "left" if side == "right" else "right"
+    if _with_outcome(grade, "found"):
+        return f"One of your marks is on the {other}, but the sentence says {side}."
+    return f"The sentence says {side}; you painted on the {other}. The patient's right is on the left of the screen."
+
+
+def _outside(grade: Grade) -> str:
+    marks = sum(extra.reason == "outside" for extra in grade.extras)
+    if not marks:
+        return ""
+    lead = "One of your marks lies" if marks == 1 else f"{marks} of your marks lie"
+    return f"{lead} in the chest wall or outside the body."
 
 
 def _mix_ups(grade: Grade) -> list[str]:
-    named = [extra.reason for extra in _extras(grade, "wrong") if extra.reason not in ("", "side")]
+    named = [extra.reason for extra in _extras(grade, "wrong") if extra.reason not in ("", "side", "outside")]
     return [f"You painted another finding of this scan: “{sentence}”." for sentence in dict.fromkeys(named)]
 
 

@@ -19,11 +19,13 @@ from quiz.scoring.rules import (
     NEAR_CREDIT,
     NEAR_MAX_TIMES,
     NEAR_MM,
+    OUTSIDE_MARGIN_MM,
     PAINT_SPECK_VOXELS,
+    PLEURAL,
     SIDE_MARGIN_MM,
     TOUCH_MM,
 )
-from quiz.scoring.where import side_of_point, side_of_sentence
+from quiz.scoring.where import outside_mm, side_of_point, side_of_sentence
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,9 @@ def _outcome(mark: _Mark, question: Question) -> tuple[str, str]:
         beyond_mm = abs(i - question.landmarks.midline_i) * question.grid.spacing_mm[2]
         if side_of_point(i, question.landmarks) != side and beyond_mm >= SIDE_MARGIN_MM:
             return "wrong", "side"
+    beyond_mm = outside_mm(mark.mask.centroid(), question.landmarks, question.grid)
+    if beyond_mm >= OUTSIDE_MARGIN_MM and question.category not in PLEURAL:
+        return "wrong", "outside"
     return ("wrong", "") if question.exhaustive else ("not_judged", "")
 
 

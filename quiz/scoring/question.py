@@ -66,7 +66,10 @@ class InstanceOutcome:
 
 @dataclass(frozen=True)
 class Extra:
-    """A painted component that found nothing. outcome: near, too_wide, wrong or not_judged. reason: why it is known."""
+    """A painted component that found nothing. outcome: near, too_wide, wrong or not_judged.
+
+    reason: why it is known to be wrong: "side", "outside", the sentence of another finding, or empty.
+    """
 
     centroid: Vector
     largest_k: int

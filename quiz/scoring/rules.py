@@ -72,6 +72,12 @@ per cent, and painting a whole lung must not take seconds to grade."""
 SIDE_MARGIN_MM = 20.0
 """Paint this far beyond the midline is on the wrong side when the sentence names the other one."""
 
+OUTSIDE_MARGIN_MM = 20.0
+"""Paint this far in front of, behind or beside the air-filled lungs is in the chest wall or outside the body."""
+
+PLEURAL = frozenset({"2e", "2g"})
+"""Findings that themselves lie outside the air-filled lungs: for them the rule above does not hold."""
+
 FOUND_AT = 0.75
 """Share of what is asked from which the verdict reads "found"."""
 

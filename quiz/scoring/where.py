@@ -8,10 +8,14 @@ from cases.imaging.geometry import Grid
 
 @dataclass(frozen=True)
 class Landmarks:
-    """midline_i: column between the lungs. lung_k: first slice of the lungs and the one after their last."""
+    """midline_i: column between the lungs. lung_k: first slice of the lungs and the one after their last.
+
+    lung_ji: the same for rows and columns, None if it is not known.
+    """
 
     midline_i: float
     lung_k: tuple[int, int]
+    lung_ji: tuple[tuple[int, int], tuple[int, int]] | None = None
 
 
 def side_of_sentence(sentence: str) -> str:
@@ -27,6 +31,14 @@ def side_of_point(i: float, landmarks: Landmarks | None) -> str:
     if landmarks is None:
         return ""
     return "left" if i > landmarks.midline_i else "right"
+
+
+def outside_mm(place: tuple[float, float, float], landmarks: Landmarks | None, grid: Grid) -> float:
+    """How far a voxel (k, j, i) lies in front of, behind or beside both lungs; 0 within their box, or if it is not known."""
+    if landmarks is None or landmarks.lung_ji is None:
+        return 0.0
+    ways = zip(place[1:], landmarks.lung_ji, grid.spacing_mm[1:], strict=True)
+    return max(max(low - at, at - (stop - 1), 0.0) * mm for at, (low, stop), mm in ways)
 
 
 def place_words(centroid: tuple[float, float, float], landmarks: Landmarks | None) -> str:

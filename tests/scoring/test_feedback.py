@@ -141,6 +141,13 @@ SITUATIONS = [
     Situation("the same, mirrored", [NODULE],
               "The sentence says right; you painted on the left. The patient's right is on the left of the screen.",
               truth=[SECOND], sentence="Solid nodule in the right upper lobe", exhaustive=False),
+    Situation("one of two marks is on the other side", [on(20), SECOND],
+              "One of your marks is on the right, but the sentence says left.",
+              sentence="Solid nodule in the left lower lobe", exhaustive=False, at=1),
+    # The lungs' box ends at row 58 (stop 59); a mark in rows 79 is 21 mm behind it.
+    Situation("in the chest wall", [((19, 21), (79, 80), (88, 92))],
+              "One of your marks lies in the chest wall or outside the body.",
+              landmarks=Landmarks(60.0, (0, 40), ((10, 59), (5, 115))), exhaustive=False),
     Situation("another finding of the scan", [SECOND],
               "You painted another finding of this scan: “Band atelectasis in the right upper lobe”.",
               others={"Band atelectasis in the right upper lobe": SECOND}),
