@@ -20,7 +20,7 @@ from cases.signals import volume_recorded
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Raised when what is stored or computed at import changes: everything is then imported again."""
 
 MOST_ANNOTATED = 3
@@ -195,7 +195,7 @@ def _columns(entry: Entry, ct: nifti.Ct, lungs: anatomy.LungField | None, key: s
         "affine": [list(row) for row in ct.grid.affine],
         "lung_box": [list(span) for span in lungs.box] if lungs else None,
         "midline_i": lungs.midline_i if lungs else None,
-        "slices_key": key, "credit": credit[0], "licence": credit[1],
+        "file_frame": ct.frame.as_json(), "slices_key": key, "credit": credit[0], "licence": credit[1],
     }  # fmt: skip
 
 

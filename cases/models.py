@@ -43,6 +43,9 @@ class Volume(models.Model):
     spacing_j = models.FloatField(help_text="mm")
     spacing_i = models.FloatField(help_text="mm")
     affine = models.JSONField(help_text="4 x 4, maps (i, j, k, 1) to LPS millimetres.")
+    file_frame = models.JSONField(
+        null=True, blank=True, help_text="How the CT's file lies: shape, axes, header fields."
+    )
     lung_box = models.JSONField(null=True, blank=True, help_text="[[k0, k1], [j0, j1], [i0, i1]] of both lungs.")
     midline_i = models.FloatField(null=True, blank=True, help_text="Column between the lungs.")
     slices_key = models.CharField(max_length=160, help_text="Folder of the slices in the store.")

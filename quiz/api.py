@@ -3,8 +3,10 @@
 from typing import cast
 
 from django.db.models import Count, Q
+from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.authtoken.views import ObtainAuthToken
@@ -23,14 +25,17 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from cases.imaging import compact
 from cases.models import Category, FindingQuerySet
+from cases.views import AnyAccept
 from quiz import access, attempts, explanations, hints, jobs, progress, questions
 from quiz.models import Attempt, User
-from quiz.parsers import LimitedJSONParser
+from quiz.parsers import CompactMaskParser, LimitedJSONParser
 from quiz.serializers import (
     AskSerializer,
     AttemptSerializer,
     CategorySerializer,
+    ConflictSerializer,
     DetailSerializer,
     DraftSerializer,
     ExplanationSerializer,
@@ -44,10 +49,18 @@ from quiz.serializers import (
     TruthSerializer,
 )
 
+MASK_BODY = {compact.CONTENT_TYPE: OpenApiTypes.BINARY}
+"""The other form that a mask may come in."""
+
 
 class Conflict(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_code = "conflict"
+
+    def __init__(self, sentence: str, *, code: str = "conflict", revision: int | None = None) -> None:
+        """The body holds a code beside the sentence, and the revision of the draft that is in the way."""
+        super().__init__(sentence, code)
+        self.detail = {"detail": sentence, "code": code} | ({} if revision is None else {"revision": revision})  # type: ignore[assignment]
 
 
 class TooMany(Throttled):
@@ -64,7 +77,7 @@ def refusal(error: attempts.AttemptRefused) -> APIException:
         return ParseError(error.sentence)
     if error.code == "not_submitted":
         return PermissionDenied(error.sentence)
-    return Conflict(error.sentence)
+    return Conflict(error.sentence, code=error.code, revision=error.revision)
 
 
 def _me(request: Request) -> User:
@@ -152,20 +165,25 @@ class AttemptDetail(APIView):
 
 class AttemptDraft(APIView):
     throttle_scope = "draft"
+    parser_classes = (LimitedJSONParser, CompactMaskParser)
 
     @extend_schema(
-        request=DraftSerializer, responses={200: SavedSerializer, 400: DetailSerializer, 409: DetailSerializer}
+        request=MASK_BODY | {"application/json": DraftSerializer},
+        responses={200: SavedSerializer, 400: DetailSerializer, 409: ConflictSerializer},
     )
     def put(self, request: Request, pk: int) -> Response:
-        """Keep what is painted so far."""
+        """Keep what is painted so far. The mask in JSON, or in the compact form with the other fields in the query."""
         attempt = _my_attempt(request, pk)
         form = DraftSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         try:
-            attempt = attempts.save_draft(attempt, form.validated_data["mask"])
+            draft = form.validated_data
+            attempt = attempts.save_draft(
+                attempt, draft["mask"], revision=draft.get("revision"), writer=draft.get("writer", "")
+            )
         except attempts.AttemptRefused as error:
             raise refusal(error) from error
-        return Response({"saved_at": attempt.draft_saved_at})
+        return Response({"saved_at": attempt.draft_saved_at, "revision": attempt.draft_revision})
 
 
 class AttemptHint(APIView):
@@ -228,12 +246,14 @@ def _not_now(error: questions.QuestionRefused) -> APIException:
 
 class AttemptSubmit(APIView):
     throttle_scope = "submit"
+    parser_classes = (LimitedJSONParser, CompactMaskParser)
 
     @extend_schema(
-        request=SubmissionSerializer, responses={200: AttemptSerializer, 400: DetailSerializer, 409: DetailSerializer}
+        request=MASK_BODY | {"application/json": SubmissionSerializer},
+        responses={200: AttemptSerializer, 400: DetailSerializer, 409: ConflictSerializer},
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Submit my answer; it is graded once."""
+        """Submit my answer; it is graded once. The mask as for the draft; telemetry only in JSON."""
         attempt = _my_attempt(request, pk)
         form = SubmissionSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -244,7 +264,9 @@ class AttemptSubmit(APIView):
                 payload=answer["mask"],
                 confidence=answer.get("confidence"),
                 absent=answer["absent"],
-                telemetry=answer.get("telemetry"),
+                looks=answer.get("telemetry"),
+                revision=answer.get("revision"),
+                writer=answer.get("writer", ""),
             )
         except attempts.AttemptRefused as error:
             raise refusal(error) from error
@@ -272,6 +294,23 @@ class AttemptExplanation(APIView):
         response = Response(explanations.explanation_of(attempt))
         response["Cache-Control"] = "no-store"
         return response
+
+
+class AttemptMask(APIView):
+    content_negotiation_class = AnyAccept
+
+    @extend_schema(
+        parameters=[OpenApiParameter("which", str, OpenApiParameter.PATH, enum=["painted", "truth"])],
+        responses={(200, "application/gzip"): OpenApiTypes.BINARY, 403: DetailSerializer},
+    )
+    def get(self, request: Request, pk: int, which: str) -> StreamingHttpResponse:
+        """What I painted, or the reference, as NIfTI on the grid of the CT's own file; after submission only."""
+        try:
+            name, content = attempts.mask_file(_my_attempt(request, pk), which)
+        except attempts.AttemptRefused as error:
+            raise refusal(error) from error
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+        return StreamingHttpResponse(content, content_type="application/gzip", headers=headers)
 
 
 class ProgressView(APIView):

@@ -1,31 +1,34 @@
 """The attempt: opened, painted, submitted once, graded, and only then the truth."""
 
 import hashlib
-import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from cases import storage
-from cases.imaging import masks
+from cases.imaging import compact, export, masks
 from cases.models import Finding
-from quiz import access, grading, opinions
+from quiz import access, grading, opinions, telemetry
 from quiz.models import Assignment, Attempt, Confidence, Mode, State, User
 
 logger = logging.getLogger(__name__)
 
-MAX_TELEMETRY_BYTES = 200_000
-
 
 class AttemptRefused(Exception):
-    """Something about an attempt that may not be done. ``sentence`` is for the trainee, ``code`` for the caller."""
+    """Something about an attempt that may not be done. ``sentence`` is for the trainee, ``code`` for the caller.
 
-    def __init__(self, code: str, sentence: str) -> None:
+    revision: of the draft that is stored, where that is what stands in the way.
+    """
+
+    def __init__(self, code: str, sentence: str, *, revision: int | None = None) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
+        self.revision = revision
 
 
 # -- opening ----------------------------------------------------------------------------------------------------------
@@ -36,6 +39,7 @@ def open_attempt(
 ) -> Attempt:
     """Open an attempt, or return the one already open.
 
+    mode: of practice, by default that of the last practice; a case set fixes its own.
     A finding that waits in one of the trainee's open assignments is always answered there: practising it first would
     show its truth. Raises AttemptRefused if the assignment is not open, lacks the finding, or has its answer already.
     """
@@ -44,7 +48,8 @@ def open_attempt(
         assignment = _waiting_assignment(user, finding)
     if assignment is None:
         repeat = access.attempts_of(user).submitted().filter(finding=finding).exists()
-        return _get_or_create(user, finding, None, mode or Mode.SLICE, repeat=repeat)
+        attempt = _get_or_create(user, finding, None, mode or _usual_mode(user), repeat=repeat)
+        return choose_mode(attempt, mode) if mode else attempt
 
     if not assignment.case_set.items.filter(finding=finding).exists():
         raise AttemptRefused("not_in_set", "This finding is not part of that assignment.")
@@ -81,23 +86,67 @@ def _get_or_create(user: User, finding: Finding, assignment: Assignment | None, 
     return attempt
 
 
-# -- drafts -----------------------------------------------------------------------------------------------------------
+def _usual_mode(user: User) -> str:
+    last = access.attempts_of(user).filter(assignment__isnull=True).order_by("-opened_at", "-id").first()
+    return last.mode if last else Mode.SLICE
 
 
-def save_draft(attempt: Attempt, payload: object) -> Attempt:
-    """Keep what is painted so far. Raises AttemptRefused after submission and for a mask that cannot be read."""
-    packed = masks.pack(_read_mask(attempt, payload))
-    saved = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(
-        draft=packed, draft_saved_at=timezone.now()
-    )
-    if not saved:
-        raise AttemptRefused("submitted", "This attempt has been submitted; what you paint now is not kept.")
-    attempt.refresh_from_db()
+def choose_mode(attempt: Attempt, mode: str) -> Attempt:
+    """Answer a practice attempt in another mode; what is painted stays. Raises AttemptRefused where that is fixed."""
+    if mode not in Mode.values:
+        raise AttemptRefused("bad_answer", "The mode is locate, slice or volume.")
+    if attempt.assignment is not None and mode != attempt.mode:
+        raise AttemptRefused("fixed", "The case set fixes how this is answered.")
+    if mode != attempt.mode and not Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(mode=mode):
+        raise AttemptRefused("submitted", "This attempt has been submitted; its mode stays.")
+    attempt.mode = mode
     return attempt
 
 
+# -- drafts -----------------------------------------------------------------------------------------------------------
+
+
+def save_draft(attempt: Attempt, payload: object, *, revision: int | None = None, writer: str = "") -> Attempt:
+    """Keep what is painted so far.
+
+    revision: the draft this paint goes on from. Where another writer has saved one since, nothing is stored and the
+    code is "stale": the trainee chooses, nothing is overwritten unseen. Without a revision the last one counts.
+    Raises AttemptRefused after submission, too, and for a mask that cannot be read.
+    """
+    packed = masks.pack(_read_mask(attempt, payload))
+    waiting = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED)
+    if revision is not None:
+        waiting = waiting.filter(_goes_on_from(revision, writer))
+    saved = waiting.update(
+        draft=packed, draft_saved_at=timezone.now(), draft_revision=F("draft_revision") + 1, draft_writer=writer
+    )
+    attempt.refresh_from_db()
+    if not saved and attempt.is_submitted:
+        raise AttemptRefused("submitted", "This attempt has been submitted; what you paint now is not kept.")
+    if not saved and bytes(attempt.draft or b"") != packed:  # the same paint is no conflict, whoever sent it
+        raise _painted_elsewhere(attempt)
+    return attempt
+
+
+def _goes_on_from(revision: int, writer: str) -> Q:
+    """Drafts that paint made on ``revision`` may replace; of its own drafts a tab may have missed the answer."""
+    return Q(draft_revision=revision) | Q(draft_writer=writer) & ~Q(draft_writer="")
+
+
+def _painted_elsewhere(attempt: Attempt) -> AttemptRefused:
+    return AttemptRefused(
+        "stale",
+        "This attempt was painted on in another tab or on another device since. Nothing was overwritten: choose which "
+        "paint to keep.",
+        revision=attempt.draft_revision,
+    )
+
+
 def _read_mask(attempt: Attempt, payload: object) -> masks.SparseMask:
+    """The mask in either form: bytes are the compact one."""
     try:
+        if isinstance(payload, bytes):
+            return compact.decode(payload, attempt.finding.volume.size)
         return masks.from_wire(payload, attempt.finding.volume.size)
     except masks.MaskError as error:
         raise AttemptRefused("bad_mask", str(error)) from error
@@ -107,21 +156,32 @@ def _read_mask(attempt: Attempt, payload: object) -> masks.SparseMask:
 
 
 def submit_attempt(
-    attempt: Attempt, *, payload: object, confidence: int | None = None, absent: bool = False, telemetry: object = None
+    attempt: Attempt,
+    *,
+    payload: object,
+    confidence: int | None = None,
+    absent: bool = False,
+    looks: object = None,
+    revision: int | None = None,
+    writer: str = "",
 ) -> Attempt:
     """Grade an answer, once. The same answer again returns the same result; another one is refused.
 
+    looks: what was on screen (``quiz.learning.looks``); what cannot be read of it is left out, the answer counts.
+    revision, writer: as for ``save_draft``; an answer that does not know the latest draft is refused as "stale".
     Raises AttemptRefused with a sentence; nothing is stored then, except that an answer which comes after closing time
     is kept as the draft.
     """
     painted = _read_mask(attempt, payload)
-    _check_answer(painted, confidence=confidence, absent=absent, telemetry=telemetry)
+    _check_answer(painted, confidence=confidence, absent=absent)
     digest = _answer_digest(painted, confidence=confidence, absent=absent)
     if attempt.is_submitted:
         return _same_answer(attempt, digest)
     if attempt.assignment is not None and not attempt.assignment.is_open(timezone.now()):
         save_draft(attempt, payload)
         raise AttemptRefused("closed", f"{_closed_sentence(attempt.assignment)} Your paint is kept as a draft.")
+    if revision is not None and not Attempt.objects.filter(_goes_on_from(revision, writer), pk=attempt.pk).exists():
+        raise _painted_elsewhere(attempt)
 
     # Graded before the transaction: SQLite has one writer, and it must not wait for arithmetic.
     columns = grading.grade_columns(attempt.finding, painted, mode=attempt.mode, absent=absent)
@@ -133,27 +193,25 @@ def submit_attempt(
         draft=None,
         confidence=confidence,
         absent=absent,
-        telemetry=telemetry,
         answer_sha256=digest,
         **columns,
+        **telemetry.columns(attempt.user, attempt.finding, looks, columns["reveal"], columns["verdict"]),
     )
     attempt.refresh_from_db()
     return attempt if claimed else _same_answer(attempt, digest)
 
 
-def _check_answer(painted: masks.SparseMask, *, confidence: int | None, absent: bool, telemetry: object) -> None:
+def _check_answer(painted: masks.SparseMask, *, confidence: int | None, absent: bool) -> None:
     if absent and not painted.is_empty:
         raise AttemptRefused("bad_answer", "The answer is either paint or “not present”, not both; clear one of them.")
     if painted.is_empty and not absent:
         raise AttemptRefused("bad_answer", "Nothing is painted yet. Paint where it is, or answer “not present”.")
     if confidence is not None and confidence not in Confidence.values:
         raise AttemptRefused("bad_answer", "Confidence is a number from 1 (guess) to 4 (sure).")
-    if telemetry is not None and len(json.dumps(telemetry)) > MAX_TELEMETRY_BYTES:
-        raise AttemptRefused("bad_answer", f"The telemetry is larger than {MAX_TELEMETRY_BYTES // 1000} kB.")
 
 
 def _answer_digest(painted: masks.SparseMask, *, confidence: int | None, absent: bool) -> str:
-    """What makes two answers the same: paint, confidence, "not present"; not the telemetry, which a retry changes."""
+    """What makes two answers the same: paint, confidence, "not present"; not what was on screen, which a retry changes."""
     return hashlib.sha256(masks.wire_bytes(painted) + f"|{confidence}|{absent}".encode()).hexdigest()
 
 
@@ -197,6 +255,19 @@ def _model_wire(attempt: Attempt) -> dict[str, Any] | None:
         logger.error("the model's mask for attempt %d cannot be read: %s", attempt.pk, error)
         return None
     return masks.to_wire(marked) if marked else None
+
+
+def mask_file(attempt: Attempt, which: str) -> tuple[str, Iterator[bytes]]:
+    """Name and content of a NIfTI file of a submitted attempt: "painted" or "truth", instance values kept.
+
+    Raises AttemptRefused before submission, for anyone.
+    """
+    if not attempt.is_submitted:
+        raise AttemptRefused("not_submitted", "Masks can be downloaded after you have submitted your answer.")
+    finding, volume = attempt.finding, attempt.finding.volume
+    mask = attempt.painted_mask() if which == "painted" else storage.load_truth(finding.truth_key)
+    name = f"{volume.name}_{which}_{finding.channel}.nii.gz"
+    return name, export.nifti(mask, volume.grid, volume.file_frame, what=f"{which}, finding {finding.channel}")
 
 
 # -- what next --------------------------------------------------------------------------------------------------------

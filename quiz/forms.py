@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils import timezone
 
 from cases.models import Category
@@ -13,20 +14,46 @@ from quiz.models import CaseSet, Cohort, Confidence, Opinions, User
 
 
 class SubmissionForm(forms.Form):
-    """An answer from the reading room. The mask itself is checked by the service, against the volume."""
+    """An answer from the reading room. The mask itself is checked by the service, against the volume.
 
-    mask = forms.CharField(
-        max_length=8_000_000,
-        error_messages={"required": "The page sent no mask; reload it, your draft is kept."},
-    )
+    It comes as ``paint``, a file in the compact form, or as ``mask``, JSON.
+    """
+
+    paint = forms.FileField(required=False, allow_empty_file=True)
+    mask = forms.CharField(max_length=8_000_000, required=False)
     confidence = forms.TypedChoiceField(choices=Confidence.choices, coerce=int, empty_value=None, required=False)
     absent = forms.BooleanField(required=False)
+    revision = forms.IntegerField(min_value=0, required=False)
+    writer = forms.CharField(max_length=40, required=False)
+    telemetry = forms.CharField(max_length=500_000, required=False)
+
+    def clean_paint(self) -> bytes | None:
+        sent = self.cleaned_data["paint"]
+        if sent is None:
+            return None
+        if sent.size > settings.MAX_MASK_BYTES:
+            raise forms.ValidationError("The mask is too large; no painted mask is.")
+        data: bytes = sent.read()
+        return data
 
     def clean_mask(self) -> Any:
         try:
-            return json.loads(self.cleaned_data["mask"])
+            return json.loads(self.cleaned_data["mask"] or "null")
         except (ValueError, RecursionError) as error:
             raise forms.ValidationError("The mask is not JSON; reload the page, your draft is kept.") from error
+
+    def clean_telemetry(self) -> Any:
+        """An answer never fails for what is sent beside it."""
+        try:
+            return json.loads(self.cleaned_data["telemetry"] or "null")
+        except (ValueError, RecursionError):
+            return None
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if not self.errors and given.get("paint") is None and given.get("mask") is None:
+            raise forms.ValidationError("The page sent no mask; reload it, your draft is kept.")
+        return given
 
 
 class FindingSearchForm(forms.Form):

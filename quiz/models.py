@@ -13,6 +13,7 @@ from cases.models import Finding, Volume
 class User(AbstractUser):
     is_faculty = models.BooleanField(default=False, help_text="May make case sets, assign them and see results.")
     is_demo = models.BooleanField(default=False, help_text="Made by the demo; its password is public.")
+    records_looks = models.BooleanField(default=True, help_text="What was on screen is kept with an answer.")
 
 
 class Cohort(models.Model):
@@ -118,6 +119,16 @@ class Verdict(models.TextChoices):
     NOT_JUDGED = "not_judged", "Not judged"
 
 
+class ErrorType(models.TextChoices):
+    """Why an instance was missed, from what was on screen (quiz.learning.search)."""
+
+    SEARCH = "search", "never on screen"
+    BRIEF = "brief", "on screen too briefly"
+    WINDOW = "window", "only in a window that hides it"
+    SMALL = "small", "too small on screen"
+    RECOGNITION = "recognition", "looked at and not recognised"
+
+
 class Confidence(models.IntegerChoices):
     GUESS = 1, "Guess"
     UNSURE = 2, "Unsure"
@@ -164,11 +175,17 @@ class Attempt(models.Model):
 
     draft = models.BinaryField(null=True, help_text="Packed painted mask, not yet submitted.")
     draft_saved_at = models.DateTimeField(null=True, blank=True)
+    draft_revision = models.PositiveIntegerField(default=0, help_text="How often the draft was saved.")
+    draft_writer = models.CharField(
+        max_length=40, blank=True, help_text="The tab that saved it last, as it named itself."
+    )
 
     painted = models.BinaryField(null=True, help_text="Packed painted mask, as submitted.")
     confidence = models.PositiveSmallIntegerField(null=True, blank=True, choices=Confidence)
     absent = models.BooleanField(default=False, help_text="The trainee answered: not present.")
-    telemetry = models.JSONField(null=True, blank=True)
+    telemetry = models.JSONField(null=True, blank=True, help_text="What was on screen (quiz.learning.looks).")
+    error_type = models.CharField(max_length=12, choices=ErrorType, blank=True)
+    error_note = models.TextField(blank=True, help_text="The same in one sentence, for the trainee.")
     answer_sha256 = models.CharField(max_length=64, blank=True)
 
     verdict = models.CharField(max_length=12, choices=Verdict, blank=True)

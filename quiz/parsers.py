@@ -5,7 +5,20 @@ from typing import IO, Any
 
 from django.conf import settings
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
+
+from cases.imaging import compact
+
+
+def _check_length(parser_context: Mapping[str, Any] | None) -> ParseError:
+    """Raise if the body says itself that it is too large; returns the error for one that turns out to be."""
+    limit = settings.MAX_MASK_BYTES
+    too_large = ParseError(f"The request is larger than {limit // 2**20} MB; no painted mask is.")
+    request = (parser_context or {}).get("request")
+    declared = request.META.get("CONTENT_LENGTH") if request is not None else None
+    if declared and declared.isdecimal() and int(declared) > limit:
+        raise too_large
+    return too_large
 
 
 class LimitedJSONParser(JSONParser):
@@ -14,13 +27,24 @@ class LimitedJSONParser(JSONParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        limit = settings.MAX_MASK_BYTES
-        too_large = ParseError(f"The request is larger than {limit // 2**20} MB; no painted mask is.")
-        request = (parser_context or {}).get("request")
-        declared = request.META.get("CONTENT_LENGTH") if request is not None else None
-        if declared and declared.isdecimal() and int(declared) > limit:
-            raise too_large
+        _check_length(parser_context)
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:
             raise ParseError("The JSON is nested too deeply.") from error
+
+
+class CompactMaskParser(BaseParser):
+    """The compact form of a mask as the whole body; the fields beside it, such as revision, travel in the query."""
+
+    media_type = compact.CONTENT_TYPE
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        too_large = _check_length(parser_context)
+        body = stream.read(settings.MAX_MASK_BYTES + 1)
+        if len(body) > settings.MAX_MASK_BYTES:
+            raise too_large
+        request = (parser_context or {}).get("request")
+        return {**({} if request is None else request.query_params.dict()), "mask": body}

@@ -142,7 +142,7 @@ class AttemptSerializer(serializers.ModelSerializer):
         model = Attempt
         fields = [
             "id", "finding", "volume", "mode", "state", "assignment", "hints", "hint_bits", "opened_at", "submitted_at",
-            "draft_saved_at", "repeat", "confidence", "absent", "result",
+            "draft_saved_at", "draft_revision", "repeat", "confidence", "absent", "result", "error_type", "error_note",
         ]  # fmt: skip
 
     @extend_schema_field(ResultSerializer(allow_null=True))
@@ -156,18 +156,39 @@ class OpenAttemptSerializer(serializers.Serializer):
     assignment = serializers.IntegerField(min_value=1, required=False, allow_null=True)
 
 
+class MaskField(serializers.JSONField):
+    """A mask in the JSON form, or the bytes of the compact form; the service reads it, against the volume."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data if isinstance(data, bytes) else super().to_internal_value(data)
+
+
 class DraftSerializer(serializers.Serializer):
-    mask = serializers.JSONField(help_text='{"size": [K, J, I], "runs": {"<k>": [start, length, ...]}}')
+    mask = MaskField(help_text='{"size": [K, J, I], "runs": {"<k>": [start, length, ...]}}')
+    revision = serializers.IntegerField(
+        min_value=0, required=False, help_text="The draft this one goes on from; another one since then is a conflict."
+    )
+    writer = serializers.RegexField(
+        r"^[\w-]{1,40}$", required=False, help_text="Who paints; its own drafts are no conflict."
+    )
 
 
 class SubmissionSerializer(DraftSerializer):
     confidence = serializers.IntegerField(min_value=1, max_value=4, required=False, allow_null=True)
     absent = serializers.BooleanField(required=False, default=False)
-    telemetry = serializers.JSONField(required=False, allow_null=True)
+    telemetry = serializers.JSONField(
+        required=False, allow_null=True, help_text="What was on screen; left out if it does not fit (see /recorded/)."
+    )
 
 
 class SavedSerializer(serializers.Serializer):
     saved_at = serializers.DateTimeField()
+    revision = serializers.IntegerField()
+
+
+class ConflictSerializer(DetailSerializer):
+    code = serializers.CharField(help_text="stale: painted elsewhere since; submitted; closed; answered.")
+    revision = serializers.IntegerField(required=False, help_text="Of the draft that is stored.")
 
 
 class TruthInstanceSerializer(serializers.Serializer):

@@ -10,12 +10,14 @@ from quiz import api, faculty, model_views, views
 attempt_urls = [
     path("", views.attempt_detail, name="attempt-detail"),
     path("submit/", views.attempt_submit, name="attempt-submit"),
+    path("mode/", views.attempt_mode, name="attempt-mode"),
     path("hint/", views.attempt_hint, name="attempt-hint"),
     path("hint/standing/", model_views.hint_standing, name="attempt-hint-standing"),
     path("ask/", model_views.ask, name="attempt-ask"),
     path("questions/<int:question>/", model_views.question, name="attempt-question"),
     path("next/", views.attempt_next, name="attempt-next"),
     path("explained/", views.attempt_explained, name="attempt-explained"),
+    path("forget/", views.attempt_forget, name="attempt-forget"),
 ]
 
 assignment_urls = [
@@ -49,6 +51,11 @@ api_urls: list[URLPattern | URLResolver] = [
     path("attempts/<int:pk>/submit/", api.AttemptSubmit.as_view(), name="api-attempt-submit"),
     path("attempts/<int:pk>/truth/", api.AttemptTruth.as_view(), name="api-attempt-truth"),
     path("attempts/<int:pk>/explanation/", api.AttemptExplanation.as_view(), name="api-attempt-explanation"),
+    re_path(
+        r"^attempts/(?P<pk>\d+)/masks/(?P<which>painted|truth)\.nii\.gz$",
+        api.AttemptMask.as_view(),
+        name="api-attempt-masks",
+    ),
     path("progress/", api.ProgressView.as_view(), name="api-progress"),
     path("", include("cases.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
@@ -70,6 +77,9 @@ urlpatterns = [
     path("progress/", views.progress, name="progress"),
     path("progress/opinions/", model_views.reliance, name="reliance"),
     path("scoring/", views.how_scored, name="how-scored"),
+    path("recorded/", views.recorded, name="recorded"),
+    path("recorded/forget/", views.recorded_forget, name="recorded-forget"),
+    path("recorded/switch/", views.recorded_switch, name="recorded-switch"),
     path("about/", views.about, name="about"),
     path("faculty/", include(faculty_urls)),
     path("accounts/", include("allauth.urls")),

@@ -1,6 +1,7 @@
 """The trainee's pages. Each view fetches among what this person may see, asks one service, and renders."""
 
 import logging
+from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib.auth.decorators import login_required
@@ -14,10 +15,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from cases.imaging import masks, slices
 from cases.models import Category, Volume
-from quiz import access, attempts, explanations, hints, jobs, opinions, questions
+from quiz import access, attempts, explanations, hints, jobs, opinions, questions, telemetry
 from quiz import progress as reads
 from quiz.forms import SubmissionForm
-from quiz.models import Assignment, Attempt, Confidence, Opinions, User
+from quiz.learning import looks, search
+from quiz.models import Assignment, Attempt, Confidence, Mode, Opinions, User
 from quiz.scoring import described, rules
 
 logger = logging.getLogger(__name__)
@@ -96,6 +98,45 @@ def about(request: HttpRequest) -> HttpResponse:
     return render(request, "quiz/about.html", {"credits": credits})
 
 
+# -- what is recorded ---------------------------------------------------------------------------------------------------
+
+
+@require_GET
+@never_cache
+def recorded(request: HttpRequest) -> HttpResponse:
+    """What we record, for anybody; what we hold of you, with the way to be rid of it."""
+    user = request.user if request.user.is_authenticated else None
+    kept = telemetry.kept(access.attempts_of(_me(request))) if user else Attempt.objects.none()
+    answers = kept.select_related("finding__volume").order_by("-submitted_at")
+    context = {"count": kept.count(), "answers": answers[:20], "search": search, "looks": looks}
+    return render(request, "quiz/recorded.html", context)
+
+
+@login_required
+@require_POST
+def recorded_forget(request: HttpRequest) -> HttpResponse:
+    telemetry.forget(access.attempts_of(_me(request)))
+    return redirect("recorded")
+
+
+@login_required
+@require_POST
+def recorded_switch(request: HttpRequest) -> HttpResponse:
+    telemetry.switch(_me(request), on=request.POST.get("keep") == "on")
+    return redirect("recorded")
+
+
+@login_required
+@require_POST
+def attempt_forget(request: HttpRequest, pk: int) -> HttpResponse:
+    """Delete what was on screen during one attempt."""
+    attempt = _my_attempt(request, pk)
+    telemetry.forget(access.attempts_of(_me(request)).filter(pk=attempt.pk))
+    if request.POST.get("back") == "recorded":
+        return redirect("recorded")
+    return redirect("attempt-detail", pk=attempt.pk)
+
+
 # -- starting ---------------------------------------------------------------------------------------------------------
 
 
@@ -145,6 +186,12 @@ def assignment_next(request: HttpRequest, pk: int) -> HttpResponse:
 # -- the reading room -------------------------------------------------------------------------------------------------
 
 
+JUST_OPENED = timedelta(seconds=30)
+"""A page asked for within this time of the opening is the first one: what it logs of the screen is all there is."""
+
+_MODES = [(mode.value, mode.label.split(":")[0]) for mode in Mode]
+
+
 def _room(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
     context: dict[str, Any] = {
         "attempt": attempt,
@@ -156,9 +203,11 @@ def _room(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
     }
     if attempt.is_open:
         draft = attempt.draft_mask()
-        context["draft"] = masks.to_wire(draft) if draft else None
+        context |= {"draft": masks.to_wire(draft) if draft else None, "modes": _MODES}
+        context["just_opened"] = timezone.now() - attempt.opened_at < JUST_OPENED
     else:
-        context |= {"result": attempt.result, "reveal": attempt.reveal, "compared": opinions.compared(attempt)}
+        context |= {"result": attempt.result, "reveal": attempt.reveal, "looked": telemetry.summary(attempt)}
+        context["compared"] = opinions.compared(attempt)
         if attempt.opinions != Opinions.OFF and opinions.has_models():
             context |= {"questions": questions.of(attempt), "longest": questions.LONGEST, "may_ask": True}
     if attempt.assignment:
@@ -178,18 +227,28 @@ def attempt_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def attempt_submit(request: HttpRequest, pk: int) -> HttpResponse:
     attempt = _my_attempt(request, pk)
-    form = SubmissionForm(request.POST)
+    form = SubmissionForm(request.POST, request.FILES)
     if not form.is_valid():
         sentence = next(iter(form.errors.values()))[0]
         return _refused(request, attempt, str(sentence), status=400)
     answer = form.cleaned_data
     try:
         attempt = attempts.submit_attempt(
-            attempt, payload=answer["mask"], confidence=answer["confidence"], absent=answer["absent"]
+            attempt,
+            payload=answer["mask"] if answer["paint"] is None else answer["paint"],
+            confidence=answer["confidence"],
+            absent=answer["absent"],
+            looks=answer["telemetry"],
+            revision=answer["revision"],
+            writer=answer["writer"],
         )
     except attempts.AttemptRefused as error:
         status = 400 if error.code in ("bad_mask", "bad_answer") else 409
-        return _refused(request, attempt, error.sentence, status=status)
+        response = _refused(request, attempt, error.sentence, status=status)
+        response["Sightline-Refused"] = error.code
+        if error.revision is not None:
+            response["Sightline-Revision"] = str(error.revision)
+        return response
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("attempt-detail", pk=attempt.pk)
     return render(request, "quiz/attempt.html#feedback", _room(request, attempt))
@@ -223,6 +282,19 @@ def attempt_explained(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         context["problem"] = "The rules or the reference have changed since, so there are no pictures of this score."
     return render(request, "quiz/explained.html", context)
+
+
+@login_required
+@require_POST
+def attempt_mode(request: HttpRequest, pk: int) -> HttpResponse:
+    attempt = _my_attempt(request, pk)
+    try:
+        attempts.choose_mode(attempt, request.POST.get("mode", ""))
+    except attempts.AttemptRefused as error:
+        return _refused(request, attempt, error.sentence, status=400 if error.code == "bad_answer" else 409)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("attempt-detail", pk=attempt.pk)
+    return render(request, "quiz/attempt.html#task", _room(request, attempt))
 
 
 @login_required

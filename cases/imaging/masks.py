@@ -309,10 +309,17 @@ def _slice_runs(k: int, flat: object, size: Size) -> tuple[NDArray[np.int64], ND
 def _from_slices(slices: list[tuple[int, Ints, Ints]], size: Size) -> SparseMask:
     if not slices:
         return empty(size)
-    plane, row = size[1] * size[2], size[2]
+    plane = size[1] * size[2]
     starts = np.concatenate([starts + k * plane for k, starts, _ in slices])
-    lengths = np.concatenate([lengths for *_, lengths in slices])
-    # A run on the wire may go on in the next row; here it is cut at the end of each.
+    return from_runs(starts, np.concatenate([lengths for *_, lengths in slices]), size)
+
+
+def from_runs(starts: Ints, lengths: Ints, size: Size) -> SparseMask:
+    """A mask of runs that do not overlap, ascending, which may go on in the next row or slice."""
+    if not len(starts):
+        return empty(size)
+    row = size[2]
+    # Here a run is cut at the end of each row.
     rows = (starts + lengths - 1) // row - starts // row + 1
     run = np.repeat(np.arange(len(starts)), rows)
     nth = np.arange(len(run)) - np.repeat(np.cumsum(rows) - rows, rows)

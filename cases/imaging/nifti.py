@@ -36,18 +36,31 @@ OBLIQUE_DEGREES = 1.0
 SLAB_BYTES = 16_000_000
 """Data is read in pieces of about this size: large enough for numpy, small enough for the processor's cache to help."""
 
+PLACE_FIELDS = (
+    "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
+    "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z",
+)  # fmt: skip
+"""Header fields that place a file's voxels in the world. Viewers differ in which of them they believe."""
+
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
 class Frame:
     """How a CT's file lies in the house. shape: of the file, X x Y x Z. reorientation: nibabel's transform from the
-    file's axes to L, P, S (row per file axis: target axis, +1 or -1). notes: sentences for the report."""
+    file's axes to L, P, S (row per file axis: target axis, +1 or -1). place: what its header says of its place, as it
+    says it, so that a mask can be written back onto it. notes: sentences for the report."""
 
     shape: tuple[int, int, int]
     reorientation: NDArray[np.float64]
     grid: Grid
+    place: dict[str, list[float]]
     notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """All that is needed to write a house mask as a file on the CT's own grid (``export``)."""
+        axes = [[int(target), int(flip)] for target, flip in self.reorientation]
+        return {"shape": list(self.shape), "axes": axes, "place": self.place}
 
     def as_file(self, house: NDArray[Any]) -> NDArray[Any]:
         """A view of a house array [k, j, i] whose axes are the file's x, y, z: write in file order, read in house order."""
@@ -62,7 +75,7 @@ class Frame:
         """The file's own index space, for masks without a CT: x is the slowest axis of the house array, as when the
         array [x, y, z] is walked through; directions and sizes of voxels mean nothing."""
         identity = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
-        return cls(shape, np.array([[2, 1], [1, 1], [0, 1]]), Grid(shape, (1.0, 1.0, 1.0), identity))
+        return cls(shape, np.array([[2, 1], [1, 1], [0, 1]]), Grid(shape, (1.0, 1.0, 1.0), identity), {})
 
     @property
     def slices_come_in_order(self) -> bool:
@@ -190,7 +203,8 @@ def _frame(header: nib.Nifti1Header, path: Path, metadata: ScanMetadata | None, 
         affine=tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in lps),
     )
     notes += _tilt(lps, (di, dj, dk))
-    return Frame((shape[0], shape[1], shape[2]), ornt, grid, tuple(notes)), scale
+    place = {name: np.nan_to_num(header[name]).ravel().astype(float).tolist() for name in PLACE_FIELDS}
+    return Frame((shape[0], shape[1], shape[2]), ornt, grid, place, tuple(notes)), scale
 
 
 def _is_blank(affine: NDArray[np.float64]) -> bool:

@@ -1,50 +1,216 @@
 // Keeps the draft: in this browser at once, on the server a moment after each stroke, again until it has arrived.
+// What is said is said by tell() and by the event draft:state of the document.
+
+import { CONTENT_TYPE, deflate, fromVarints, storedBlocks, toVarints } from "./compact.js";
+import { csrf, send, SignedOut } from "./session.js";
 
 const WAIT_MS = 700;
 const LONGEST_WAIT_MS = 20000;
+const GIVE_UP_MS = 30000; // of one request
+const MOST_KEEPALIVE = 60000; // bytes a browser sends for a page that is gone
+const DAYS_KEPT = 60;
+const PREFIX = "sightline:draft:";
 
 export class Autosave {
-  /** read() gives the mask in wire form; tell(state, sentence) is told "saving", "saved", "offline" or "refused". */
-  constructor(url, csrf, read, tell) {
-    Object.assign(this, { url, csrf, read, tell });
-    this.key = `sightline:draft:${url}`;
-    this.dirty = false;
-    this.timer = null;
+  /** The one of this page, for what is around the viewer. */
+  static current = null;
+
+  /** read() gives the mask in wire form; tell(state, sentence) is told how the draft is. */
+  constructor(url, _csrf, read, tell) {
+    const { user = "", revision = "", writer = "" } = document.getElementById("panel")?.dataset ?? {};
+    Object.assign(this, { url, read, tell });
+    this.key = `${PREFIX}${user}:${url}:`;
+    this.revision = revision === "" ? null : Number(revision);
+    this.lastWriter = writer;
+    this.me = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.dirty = this.sending = this.paused = this.stopped = false;
+    this.stands = ""; // "conflict" or "refused": nothing is sent until the person has chosen
     this.wait = WAIT_MS;
-    this.stopped = false;
+    Autosave.current = this;
     window.addEventListener("pagehide", () => this.flush());
-    window.addEventListener("online", () => this.dirty && this.#soon(0));
+    window.addEventListener("online", () => this.#again());
+    document.addEventListener("session:renewed", () => this.#again());
+    this.#meetOtherTabs(`${PREFIX}${user}:${url}`);
+    this.#sweep();
   }
 
-  /** Paint that had not reached the server when this browser last left the page, or null. */
+  #say(state, sentence) {
+    if (this.stopped) return;
+    this.state = state;
+    this.tell(state, sentence);
+    document.dispatchEvent(new CustomEvent("draft:state", { detail: { state, sentence } }));
+  }
+
+  // -- this browser's own copy ----------------------------------------------------------------------------------
+
+  /** {mask}: paint that had not reached the server when this browser last left the page, or null. */
   unsaved() {
+    const copies = this.#copies();
+    const mine = copies.find((copy) => copy.revision === this.revision || (copy.writer && copy.writer === this.lastWriter));
     try {
-      return JSON.parse(localStorage.getItem(this.key));
+      if (mine) {
+        this.adopted = mine.key;
+        return { mask: fromVarints(mine.bytes) };
+      }
     } catch {
-      return null;
+      this.#drop(mine.key);
+    }
+    if (copies.length) {
+      this.leftover = copies[0];
+      const when = new Date(copies[0].at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+      this.#say("leftover", `This browser still holds paint of ${when} that never reached the server; other paint was saved since.`);
+    }
+    return null;
+  }
+
+  /** The leftover paint instead of the draft that was saved since, or not at all. */
+  useLeftover() {
+    const { key, bytes } = this.leftover;
+    this.#drop(key);
+    this.#remember(bytes); // under the revision of now: the page that comes back takes it up
+    this.stopped = true;
+    location.reload();
+  }
+
+  dropLeftover() {
+    this.#drop(this.leftover.key);
+    this.#say("saved", "Draft saved");
+  }
+
+  /** Copies of this attempt, one per tab that left something, the latest first. */
+  #copies() {
+    try {
+      return Object.keys(localStorage)
+        .filter((key) => key.startsWith(this.key))
+        .map((key) => {
+          const copy = JSON.parse(localStorage.getItem(key));
+          return { ...copy, key, bytes: Uint8Array.from(atob(copy.paint), (letter) => letter.charCodeAt(0)) };
+        })
+        .sort((a, b) => b.at - a.at);
+    } catch {
+      return [];
     }
   }
+
+  #remember(bytes) {
+    let paint = "";
+    for (let at = 0; at < bytes.length; at += 8192) paint += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    try {
+      const copy = { at: Date.now(), revision: this.revision, writer: this.me, paint: btoa(paint) };
+      localStorage.setItem(this.key + this.me, JSON.stringify(copy));
+    } catch {
+      // A full or forbidden local store costs the second copy only.
+    }
+  }
+
+  #drop(...keys) {
+    try {
+      keys.forEach((key) => localStorage.removeItem(key));
+    } catch {
+      // See above.
+    }
+  }
+
+  /** Copies that nobody came back for. */
+  #sweep() {
+    try {
+      for (const key of Object.keys(localStorage)) {
+        if (!key.startsWith(PREFIX)) continue;
+        const { at } = JSON.parse(localStorage.getItem(key));
+        if (!(at > Date.now() - DAYS_KEPT * 86400000)) localStorage.removeItem(key);
+      }
+    } catch {
+      // See above.
+    }
+  }
+
+  // -- other tabs of this browser ---------------------------------------------------------------------------------
+
+  #meetOtherTabs(name) {
+    if (!("BroadcastChannel" in window)) return;
+    this.channel = new BroadcastChannel(name);
+    this.channel.onmessage = ({ data }) => {
+      if (data === "hello") this.channel.postMessage("here");
+      if (data === "hello" || data === "here") this.#otherTab("This attempt is open in another tab as well. Paint in one of them only.");
+      if (data === "saved") this.#otherTab("Paint was saved in another tab; it is not in this one. Reload to go on from there.");
+      if (data === "submitted") {
+        this.#say("submitted", "This attempt was submitted in another tab.");
+        this.stopped = true;
+      }
+    };
+    this.channel.postMessage("hello");
+  }
+
+  #otherTab(sentence) {
+    if (!this.stands && !this.stopped) document.dispatchEvent(new CustomEvent("draft:state", { detail: { state: "elsewhere", sentence } }));
+  }
+
+  // -- saving ---------------------------------------------------------------------------------------------------
 
   changed() {
     if (this.stopped) return;
     this.dirty = true;
-    this.tell("saving", "Saving");
+    if (this.stands === "refused") this.stands = "";
+    if (this.stands || this.paused) return this.#remember(toVarints(this.read()));
+    if (this.state !== "offline" && this.state !== "signed-out") this.#say("saving", "Saving");
     this.#soon(this.wait);
+  }
+
+  /** While an answer is on its way nothing else is sent. */
+  pause() {
+    this.paused = true;
+    clearTimeout(this.timer);
+  }
+
+  resume() {
+    this.paused = false;
+    this.#again();
   }
 
   /** The answer is in: nothing is to be kept any more. */
   stop() {
+    if (!this.stopped) this.channel?.postMessage("submitted");
     this.stopped = true;
     clearTimeout(this.timer);
-    this.#forget();
+    this.#drop(...this.#copies().map((copy) => copy.key));
+  }
+
+  /** Somebody else's draft is on the server; revision: its number. Nothing is sent until keepMine or takeTheirs. */
+  conflict(sentence, revision) {
+    this.stands = "conflict";
+    this.theirRevision = revision;
+    this.#remember(toVarints(this.read()));
+    this.#say("conflict", sentence);
+  }
+
+  keepMine() {
+    this.revision = this.theirRevision;
+    this.stands = "";
+    this.dirty = true;
+    this.#say("saving", "Saving");
+    this.#soon(0);
+  }
+
+  takeTheirs() {
+    this.stopped = true;
+    this.#drop(this.key + this.me, ...(this.adopted ? [this.adopted] : []));
+    location.reload();
   }
 
   /** Leaving the page: what is not on the server stays in this browser, and is sent if it is small enough. */
   flush() {
-    if (!this.dirty || this.stopped) return;
-    const body = JSON.stringify({ mask: this.read() });
-    this.#remember(body);
-    if (body.length < 60000) fetch(this.url, { ...this.#request(body), keepalive: true }).catch(() => {});
+    if ((!this.dirty && !this.sending) || this.stopped) return;
+    const bytes = toVarints(this.read());
+    this.#remember(bytes);
+    const body = storedBlocks(bytes);
+    if (this.stands || this.paused || body.length > MOST_KEEPALIVE) return;
+    const request = { ...this.#request(body), credentials: "same-origin", keepalive: true };
+    request.headers["X-CSRFToken"] = csrf();
+    fetch(this.#address(), request).catch(() => {});
+  }
+
+  #again() {
+    if (this.dirty && !this.stands && !this.paused) this.#soon(0);
   }
 
   #soon(ms) {
@@ -52,56 +218,59 @@ export class Autosave {
     this.timer = setTimeout(() => this.#save(), ms);
   }
 
+  #address() {
+    const query = new URLSearchParams({ writer: this.me });
+    if (this.revision !== null) query.set("revision", this.revision);
+    return `${this.url}?${query}`;
+  }
+
   #request(body) {
-    return { method: "PUT", body, credentials: "same-origin", headers: { "Content-Type": "application/json", "X-CSRFToken": this.csrf } };
+    return { method: "PUT", body, headers: { "Content-Type": CONTENT_TYPE } };
   }
 
   async #save() {
-    if (this.stopped) return;
-    const body = JSON.stringify({ mask: this.read() });
-    this.#remember(body);
+    if (this.stopped || this.stands || this.paused || this.sending) return;
+    this.sending = true;
     this.dirty = false;
+    const bytes = toVarints(this.read());
+    this.#remember(bytes);
     try {
-      const response = await fetch(this.url, this.#request(body));
-      if (this.stopped) return;
-      if (response.ok) {
-        this.wait = WAIT_MS;
-        if (!this.dirty) {
-          this.#forget();
-          this.tell("saved", "Draft saved");
-        }
-        return;
-      }
-      const problem = await response.json().catch(() => ({}));
-      if (response.status === 401 || response.status === 403) {
-        this.dirty = true;
-        this.tell("refused", "You are signed out; your paint is kept in this browser. Sign in again in another tab.");
-      } else if (response.status < 500 && response.status !== 429) {
-        this.tell("refused", problem.detail || "The draft was refused.");
-        return;
-      } else throw new Error(String(response.status));
-    } catch {
+      const request = { ...this.#request(await deflate(bytes)), signal: AbortSignal.timeout(GIVE_UP_MS) };
+      await this.#answered(await send(this.#address(), request, { ask: false }));
+    } catch (error) {
       this.dirty = true;
-      this.tell("offline", "No connection; your paint is kept in this browser");
+      if (error instanceof SignedOut) this.#say("signed-out", "You are signed out. Paint on: it is kept in this browser.");
+      else this.#say("offline", "No connection. Paint on: it is kept in this browser and saved when the connection is back.");
+      this.wait = Math.min(LONGEST_WAIT_MS, this.wait * 2);
+    } finally {
+      this.sending = false;
     }
-    this.wait = Math.min(LONGEST_WAIT_MS, this.wait * 2);
-    this.#soon(this.wait);
+    if (this.dirty && !this.stands && !this.stopped) this.#soon(this.wait);
   }
 
-  #remember(body) {
-    try {
-      localStorage.setItem(this.key, body);
-    } catch {
-      // A full or forbidden local store costs the second copy only.
-    }
-  }
-
-  #forget() {
-    this.dirty = false;
-    try {
-      localStorage.removeItem(this.key);
-    } catch {
-      // See above.
+  async #answered(response) {
+    const answer = await response.json().catch(() => ({}));
+    if (this.stopped) return;
+    if (response.ok) {
+      if (this.revision !== null) this.revision = answer.revision;
+      this.wait = WAIT_MS;
+      this.channel?.postMessage("saved");
+      if (this.dirty) return;
+      this.#drop(this.key + this.me, ...(this.adopted ? [this.adopted] : []));
+      this.adopted = null;
+      this.#say("saved", "Draft saved");
+    } else if (response.status >= 500 || response.status === 429) {
+      throw new Error(String(response.status));
+    } else if (answer.code === "stale") {
+      this.dirty = true;
+      this.conflict(answer.detail, answer.revision);
+    } else if (answer.code === "submitted") {
+      this.#say("submitted", "This attempt was submitted in another tab or on another device.");
+      this.stopped = true;
+    } else {
+      this.dirty = true;
+      this.stands = "refused"; // the next stroke tries again
+      this.#say("refused", answer.detail || "The draft was refused.");
     }
   }
 }

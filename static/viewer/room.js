@@ -1,5 +1,9 @@
 // The reading room's page glue: buttons and keys to the viewer's methods, and the swap from asking to feedback.
 
+import { cancelSubmit, submit } from "./answer.js";
+import { panelKey, sayMarks, startClock } from "./panel.js";
+import { renew } from "./session.js";
+import { Looks } from "./telemetry.js";
 import "./viewer.js";
 
 const viewer = document.querySelector("ct-viewer");
@@ -31,6 +35,7 @@ const ACTIONS = {
   "jump-next": () => viewer.nextStop(),
   jump: (target) => viewer.moveTo({ k: Number(target.dataset.k), j: Number(target.dataset.j), i: Number(target.dataset.i) }),
   help: () => document.getElementById("keys")?.showModal(),
+  "cancel-submit": cancelSubmit,
 };
 
 function tool(name) {
@@ -102,6 +107,7 @@ document.addEventListener("keydown", (event) => {
     viewer.spaceHeld = true;
     return;
   }
+  if (viewer.editable && panelKey(event.key)) return event.preventDefault();
   // Arrow keys move between radio buttons when one of them has the focus.
   const key = KEYS[event.key];
   if (!key || (control?.type === "radio" && event.key.startsWith("Arrow"))) return;
@@ -113,26 +119,71 @@ document.addEventListener("keyup", (event) => {
   if (event.key === " ") viewer.spaceHeld = false;
 });
 
-// -- from asking to feedback ------------------------------------------------------------------------------------------
+// -- asking ---------------------------------------------------------------------------------------------------------
 
-document.body.addEventListener("htmx:afterSwap", (event) => {
-  if (!event.target.querySelector?.("[data-feedback]") && !event.target.matches?.("[data-feedback]")) return;
-  document.body.dataset.state = "submitted";
-  tool("pan");
+const panel = document.getElementById("panel");
+let looks = null;
+
+viewer.ready.then(() => {
+  if (!viewer.editable) {
+    tool("pan");
+    compare();
+  } else if ("records" in panel.dataset) {
+    looks = new Looks(viewer, { first: "first" in panel.dataset, key: `sightline:looks:${panel.dataset.user}:${panel.dataset.attempt}` });
+  }
+  sayMarks(viewer);
   viewer.focus({ preventScroll: true });
-  viewer.showFeedback().catch((error) => {
-    viewer.problem = error.message;
-    viewer.redraw();
-  });
 });
+
+const opened = performance.now();
+startClock(() => looks?.ms ?? performance.now() - opened);
 
 // "Not present" and paint exclude each other: say so before the server has to.
 document.addEventListener("viewer:paint", () => {
   const absent = document.querySelector("input[name=absent]");
-  if (absent && viewer.mask.count) absent.checked = false;
+  if (absent?.checked && Object.keys(viewer.painted.runs).length) absent.checked = false;
+  sayMarks(viewer);
 });
 
-viewer.ready.then(() => {
-  if (!viewer.editable) tool("pan");
-  viewer.focus({ preventScroll: true });
+// Another mode was chosen: marks are counted in locate mode only.
+document.body.addEventListener("htmx:afterSwap", () => sayMarks(viewer));
+
+// What htmx asks for comes back as the sign-in page once the session has ended: sign in, then ask again.
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, requestConfig } = event.detail;
+  if (xhr.status !== 403 && !xhr.responseURL.includes("/accounts/")) return;
+  event.detail.shouldSwap = false;
+  renew({ ask: true }).then(() => requestConfig.elt.requestSubmit?.(), () => {});
 });
+
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "answer") return;
+  event.preventDefault();
+  submit(event.target, viewer, looks?.log(), showResult);
+});
+
+// -- from asking to feedback ------------------------------------------------------------------------------------------
+
+function showResult(html) {
+  looks?.stop();
+  panel.innerHTML = html;
+  window.htmx?.process(panel);
+  panel.scrollTop = 0;
+  document.body.dataset.state = "submitted";
+  tool("pan");
+  viewer.focus({ preventScroll: true });
+  Promise.resolve(viewer.showFeedback?.())
+    .then(compare)
+    .catch((error) => {
+      viewer.problem = error.message;
+      viewer.redraw();
+    });
+}
+
+/** Overlay, difference or side by side, where the viewer can. */
+function compare() {
+  const choice = document.querySelector("[data-compare]");
+  if (!choice || !("compare" in viewer)) return;
+  choice.hidden = false;
+  choice.addEventListener("change", (event) => (viewer.compare = event.target.value));
+}

@@ -29,6 +29,11 @@ TABLE = {
     "finding-open": ("post", "/findings/{finding}/open/", POST_ANY),
     "attempt-detail": ("get", "/attempts/{attempt}/", OWN),
     "attempt-submit": ("post", "/attempts/{attempt}/submit/", {**OWN, "trainee": 400}),
+    "attempt-mode": ("post", "/attempts/{attempt}/mode/", {**OWN, "trainee": 400}),
+    "attempt-forget": ("post", "/attempts/{done}/forget/", POST_OWN),
+    "recorded": ("get", "/recorded/", PUBLIC),
+    "recorded-forget": ("post", "/recorded/forget/", POST_ANY),
+    "recorded-switch": ("post", "/recorded/switch/", POST_ANY),
     "attempt-hint": ("post", "/attempts/{attempt}/hint/", POST_OWN),
     "attempt-hint-standing": ("get", "/attempts/{attempt}/hint/standing/", OWN),
     "attempt-ask": ("post", "/attempts/{attempt}/ask/", {**OWN, "trainee": 409}),
@@ -63,6 +68,7 @@ TABLE = {
     "api-attempt-submit": ("post", "/api/v1/attempts/{attempt}/submit/", {**API_OWN, "trainee": 400}),
     "api-attempt-truth": ("get", "/api/v1/attempts/{attempt}/truth/", {**API_OWN, "trainee": 403}),
     "api-attempt-explanation": ("get", "/api/v1/attempts/{attempt}/explanation/", {**API_OWN, "trainee": 403}),
+    "api-attempt-masks": ("get", "/api/v1/attempts/{attempt}/masks/truth.nii.gz", {**API_OWN, "trainee": 403}),
     "api-progress": ("get", "/api/v1/progress/", API),
     "volume-manifest": ("get", "/api/v1/volumes/{volume}/", API),
     "volume-slice": ("get", "/api/v1/volumes/{volume}/slices/3/", API),
@@ -121,6 +127,15 @@ def test_address_by_role(name, world, as_user):
     assert got == expected
 
 
+@pytest.mark.parametrize("which", ["painted", "truth"])
+def test_masks_of_a_submitted_answer_are_their_owners_alone(which, world, as_user):
+    people, ids = world
+    address = f"/api/v1/attempts/{ids['done']}/masks/{which}.nii.gz"
+    got = {role: as_user(people[role]).get(address).status_code for role in ROLES}
+    assert got == API_OWN
+    assert as_user(people["trainee"]).get(address.replace(which, "other")).status_code == 404
+
+
 def names(patterns):
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
@@ -149,6 +164,8 @@ def everything(client, ids):
         "/api/v1/categories/", "/api/v1/findings/", "/api/v1/progress/", "/api/v1/volumes/{volume}/",
         "/api/v1/volumes/{volume}/slices/6/", "/api/v1/attempts/{attempt}/truth/",
         "/api/v1/attempts/{attempt}/explanation/", "/attempts/{attempt}/explained/",
+        "/api/v1/volumes/{volume}/slices/6/", "/api/v1/attempts/{attempt}/truth/", "/recorded/",
+        "/api/v1/attempts/{attempt}/masks/truth.nii.gz", "/api/v1/attempts/{attempt}/masks/painted.nii.gz",
     ]  # fmt: skip
     seen = []
     for address in addresses:

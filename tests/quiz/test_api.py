@@ -140,3 +140,32 @@ def test_guessing_passwords_is_slowed_down(settings, db):
     codes = [client.post("/api/v1/token/", body, "application/json").status_code for _ in range(21)]
     # Twenty a minute are allowed; the clock of one minute cannot run out within this test.
     assert codes == [400] * 20 + [429]
+
+
+def test_masks_in_the_compact_form(trainee, finding, paint, as_user):
+    from cases.imaging import compact, masks
+
+    client = as_user(trainee)
+    made = client.post("/api/v1/attempts/", {"finding": finding.pk}, "application/json").json()
+    address = f"/api/v1/attempts/{made['id']}/"
+    sent = compact.encode(masks.from_wire(paint(6, 22, 35), (24, 40, 48)))
+
+    def put(body, query=""):
+        return client.put(f"{address}draft/{query}", body, compact.CONTENT_TYPE)
+
+    assert put(sent, "?revision=0&writer=desk").json()["revision"] == 1
+    refused = put(compact.encode(masks.empty((24, 40, 48))), "?revision=0&writer=tablet")
+    assert refused.status_code == 409
+    assert (refused.json()["code"], refused.json()["revision"]) == ("stale", 1)
+    assert "Nothing was overwritten" in refused.json()["detail"]
+    for bad in (b"", b"nonsense", sent[:-1], sent + b"\0", b"\0" * (8 * 2**20 + 1)):
+        answer = put(bad)
+        assert answer.status_code == 400
+        assert answer.json()
+    assert put(sent, "?revision=-1").status_code == 400
+    assert put(sent, "?writer=a%20b").status_code == 400
+    assert put("{}", "").status_code == 400
+    done = client.post(f"{address}submit/?confidence=3", sent, compact.CONTENT_TYPE).json()
+    assert (done["result"]["verdict"], done["confidence"]) == ("found", 3)
+    late = put(sent)
+    assert (late.status_code, late.json()["code"]) == (409, "submitted")

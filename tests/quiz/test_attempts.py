@@ -153,3 +153,48 @@ def test_drafts_survive_and_end_with_submission(trainee, finding, paint):
     submit(attempt, paint(*NODULE))
     with pytest.raises(attempts.AttemptRefused, match="has been submitted"):
         attempts.save_draft(attempt, paint(*NODULE))
+
+
+def test_a_draft_goes_on_from_the_one_before_or_is_a_conflict(trainee, finding, paint):
+    attempt = attempts.open_attempt(trainee, finding)
+    first = attempts.save_draft(attempt, paint(*NODULE), revision=0, writer="desk")
+    assert first.draft_revision == 1
+    # The tablet opened the page before that: revision 0 is no longer the latest.
+    with pytest.raises(attempts.AttemptRefused, match="Nothing was overwritten") as refused:
+        attempts.save_draft(attempt, paint(6, 22, 12), revision=0, writer="tablet")
+    assert (refused.value.code, refused.value.revision) == ("stale", 1)
+    assert masks.to_wire(Attempt.objects.get().draft_mask()) == paint(*NODULE)
+    # The trainee keeps the tablet's paint, knowing that: it goes on from revision 1.
+    assert attempts.save_draft(attempt, paint(6, 22, 12), revision=1, writer="tablet").draft_revision == 2
+    with pytest.raises(attempts.AttemptRefused):
+        attempts.save_draft(attempt, paint(*NODULE), revision=1, writer="desk")
+
+
+def test_a_tab_whose_answer_got_lost_is_no_conflict_with_itself(trainee, finding, paint):
+    attempt = attempts.open_attempt(trainee, finding)
+    attempts.save_draft(attempt, paint(*NODULE), revision=0, writer="desk")  # saved, but the answer never arrived
+    saved = attempts.save_draft(attempt, paint(6, 22, 34), revision=0, writer="desk")
+    assert saved.draft_revision == 2
+    assert attempts.save_draft(attempt, paint(6, 22, 34), revision=0, writer="tablet").draft_revision == 2  # the same
+
+
+def test_an_answer_that_does_not_know_the_latest_draft_is_a_conflict(trainee, finding, paint):
+    attempt = attempts.open_attempt(trainee, finding)
+    attempts.save_draft(attempt, paint(*NODULE), revision=0, writer="desk")
+    with pytest.raises(attempts.AttemptRefused) as refused:
+        submit(attempt, paint(6, 22, 12), revision=0, writer="tablet")
+    assert refused.value.code == "stale"
+    assert Attempt.objects.get().is_open
+    done = submit(attempt, paint(6, 22, 12), revision=1, writer="tablet")
+    assert submit(done, paint(6, 22, 12), revision=0, writer="tablet").result == done.result  # a retry
+
+
+def test_the_compact_form_is_the_same_answer(trainee, finding, paint):
+    from cases.imaging import compact
+
+    attempt = attempts.open_attempt(trainee, finding)
+    sent = compact.encode(masks.from_wire(paint(*NODULE), (24, 40, 48)))
+    attempts.save_draft(attempt, sent)
+    assert masks.to_wire(attempt.draft_mask()) == paint(*NODULE)
+    done = submit(attempt, sent)
+    assert submit(done, paint(*NODULE)).result == done.result
