@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 from drf_spectacular.types import OpenApiTypes
@@ -18,7 +17,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cases import storage
-from cases.imaging import slices, window
+from cases.imaging import slices
+from cases.manifest import manifest
 from cases.models import Volume
 
 logger = logging.getLogger(__name__)
@@ -49,21 +49,7 @@ class VolumeManifest(APIView):
     def get(self, request: Request, pk: int) -> Response:
         """Geometry of a volume and where its slices are. Says nothing of findings or of the file's name."""
         volume = get_object_or_404(Volume, pk=pk)
-        template = reverse("volume-slice", kwargs={"pk": volume.pk, "k": 0}).replace("/0/", "/{k}/")
-        return Response(
-            {
-                "id": volume.pk,
-                "size": list(volume.size),
-                "spacing_mm": list(volume.spacing_mm),
-                "slices": template,
-                "slice_filter": slices.FILTER,
-                "window_presets": [
-                    {"name": preset.name, "level": preset.level, "width": preset.width} for preset in window.PRESETS
-                ],
-                "credit": " ".join(part for part in (volume.credit, volume.licence) if part),
-            },
-            headers={"Cache-Control": "private, max-age=300"},
-        )
+        return Response(manifest(volume), headers={"Cache-Control": "private, max-age=300"})
 
 
 class AnyAccept(DefaultContentNegotiation):
@@ -78,7 +64,7 @@ class VolumeSlice(APIView):
     content_negotiation_class = AnyAccept
 
     @extend_schema(
-        parameters=[OpenApiParameter("format", str, description="raw: little-endian int16 HU, no filter.")],
+        parameters=[OpenApiParameter("format", str, description="raw: no filter. preview: means of 4 x 4, filtered.")],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, pk: int, k: int) -> HttpResponse:
@@ -86,12 +72,15 @@ class VolumeSlice(APIView):
         volume = get_object_or_404(Volume, pk=pk)
         if k >= volume.size_k:
             raise Http404
-        raw = request.query_params.get("format") == "raw"
-        etag = f'"{volume.slices_key.rsplit("/", 1)[-1]}-{k}{"-raw" if raw else ""}"'
+        form = request.query_params.get("format", "")
+        raw, preview = form == "raw", form == "preview"
+        etag = f'"{volume.slices_key.rsplit("/", 1)[-1]}-{k}{f"-{form}" if raw or preview else ""}"'
         if etag in parse_etags(request.headers.get("If-None-Match", "")):
             return _immutable(HttpResponse(status=304), etag)
         try:
             stored = storage.read_slice(volume.slices_key, k)
+            if preview:
+                stored = slices.to_preview(stored, rows=volume.size_j, columns=volume.size_i)
             body = slices.to_raw(stored, rows=volume.size_j, columns=volume.size_i) if raw else stored
         except (OSError, slices.SliceError) as error:
             logger.error("slice %d of volume %d cannot be read: %s", k, volume.pk, error)

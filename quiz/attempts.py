@@ -248,15 +248,6 @@ def truth_of(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _model_wire(attempt: Attempt) -> dict[str, Any] | None:
-    try:
-        marked = opinions.model_mask(attempt)
-    except (OSError, masks.MaskError) as error:
-        logger.error("the model's mask for attempt %d cannot be read: %s", attempt.pk, error)
-        return None
-    return masks.to_wire(marked) if marked else None
-
-
 def mask_file(attempt: Attempt, which: str) -> tuple[str, Iterator[bytes]]:
     """Name and content of a NIfTI file of a submitted attempt: "painted" or "truth", instance values kept.
 
@@ -268,6 +259,15 @@ def mask_file(attempt: Attempt, which: str) -> tuple[str, Iterator[bytes]]:
     mask = attempt.painted_mask() if which == "painted" else storage.load_truth(finding.truth_key)
     name = f"{volume.name}_{which}_{finding.channel}.nii.gz"
     return name, export.nifti(mask, volume.grid, volume.file_frame, what=f"{which}, finding {finding.channel}")
+
+
+def _model_wire(attempt: Attempt) -> dict[str, Any] | None:
+    try:
+        marked = opinions.model_mask(attempt)
+    except (OSError, masks.MaskError) as error:
+        logger.error("the model's mask for attempt %d cannot be read: %s", attempt.pk, error)
+        return None
+    return masks.to_wire(marked) if marked else None
 
 
 # -- what next --------------------------------------------------------------------------------------------------------

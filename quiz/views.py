@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from cases.imaging import masks, slices
+from cases.manifest import manifest
 from cases.models import Category, Volume
 from quiz import access, attempts, explanations, hints, jobs, opinions, questions, telemetry
 from quiz import progress as reads
@@ -197,6 +198,8 @@ def _room(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
         "attempt": attempt,
         "finding": attempt.finding,
         "volume": attempt.finding.volume,
+        "manifest": manifest(attempt.finding.volume),
+        "first_slice": reverse("volume-slice", args=[attempt.finding.volume_id, attempt.finding.volume.size_k // 2]),
         "ladder": hints.ladder(attempt),
         "offered": hints.offered(attempt),
         "confidences": Confidence.choices,

@@ -108,6 +108,18 @@ def gunzip(stored: bytes) -> bytes:
         raise SliceError(f"the stored slice is damaged ({error})") from error
 
 
+PREVIEW_STEP = 4
+
+
+def to_preview(stored: bytes, *, rows: int, columns: int) -> bytes:
+    """A coarse picture of a slice, encoded alike: means of blocks of 4 x 4 voxels, smaller ones at the far edges."""
+    plane = decode(stored, rows=rows, columns=columns).astype(np.int32)
+    firsts = [np.arange(0, length, PREVIEW_STEP) for length in plane.shape]
+    sums = np.add.reduceat(np.add.reduceat(plane, firsts[0], axis=0), firsts[1], axis=1)
+    counts = [np.diff(np.append(first, length)) for first, length in zip(firsts, plane.shape, strict=True)]
+    return encode(np.floor(sums / np.outer(*counts) + 0.5).astype(np.int16))
+
+
 def to_raw(stored: bytes, *, rows: int, columns: int) -> bytes:
     """Little-endian int16 HU, row-major."""
     return decode(stored, rows=rows, columns=columns).astype("<i2").tobytes()

@@ -1,9 +1,12 @@
 """Small pictures and words that templates share."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from django import template
-from django.utils.html import format_html
+from django.conf import settings
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -25,6 +28,19 @@ def score(value: float | None) -> str:
 @register.filter
 def dice(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
+
+
+@cache
+def _viewer_modules() -> list[str]:
+    folder = settings.BASE_DIR / "static" / "viewer"
+    return sorted(path.name for path in folder.glob("*.js") if not path.name.endswith("_worker.js"))
+
+
+@register.simple_tag
+def viewer_modules() -> SafeString:
+    """The viewer's modules, asked for at once: found import by import they would take one round trip after the other."""
+    links = ((static(f"viewer/{name}"),) for name in _viewer_modules())
+    return format_html_join("\n", '<link rel="modulepreload" href="{}">', links)
 
 
 @register.simple_tag

@@ -1,39 +1,89 @@
-// Slices of a volume: fetched nearest first, kept within a budget of memory.
+// Slices of a volume: fetched nearest first, coarse before exact where the line is slow, kept within a budget of memory.
 
-import { decodeSlice } from "./slice_codec.js";
+import { Loader } from "./loader.js";
+import { refine } from "./planes.js";
 
 const IN_FLIGHT = 5;
-const BUDGET_BYTES = 640 * 1024 * 1024;
 const RETRIES = 2;
+const SLOW_MS = 350; // an exact slice that takes longer than this is preceded by coarse ones
+const MB = 1024 * 1024;
+
+/** Bytes for slices: a fair part of what the device has, as far as it tells. */
+export function budgetBytes(memoryGb = globalThis.navigator?.deviceMemory, coarsePointer = false) {
+  if (memoryGb) return Math.min(640, Math.max(96, memoryGb * 96)) * MB;
+  return (coarsePointer ? 320 : 640) * MB;
+}
 
 export class Stack {
-  /** onSlice(k) is called when a slice has come or has failed for good. */
-  constructor(manifest, onSlice) {
+  /** onSlice(k) is called when a slice has come, coarse or exact, or has failed for good. */
+  constructor(manifest, onSlice, budget = budgetBytes(undefined, globalThis.matchMedia?.("(pointer: coarse)").matches)) {
     this.manifest = manifest;
     [this.K, this.J, this.I] = manifest.size;
     this.onSlice = onSlice;
     this.slices = new Map();
+    this.coarse = new Map();
     this.failed = new Map();
-    this.flying = new Map();
+    this.flying = new Map(); // key -> {k, coarse, abort}
+    this.wanted = new Set();
+    this.waiters = [];
+    this.refined = { k: -1, plane: null };
+    this.loader = new Loader();
     this.focus = this.K >> 1;
     this.direction = 1;
-    this.capacity = Math.max(16, Math.floor(BUDGET_BYTES / (this.J * this.I * 2)));
+    this.slow = false;
+    this.capacity = Math.max(16, Math.floor(budget / (this.J * this.I * 2)));
   }
 
   get(k) {
     return this.slices.get(k);
   }
 
+  /** The slice as well as it is known by now: exact, or blended from its coarse picture. */
+  best(k) {
+    if (this.slices.has(k)) return this.slices.get(k);
+    if (!this.coarse.has(k)) return undefined;
+    if (this.refined.k !== k) this.refined = { k, plane: refine(this.coarse.get(k), this.J, this.I) };
+    return this.refined.plane;
+  }
+
   get loaded() {
     return this.slices.size;
   }
 
+  /** As many as there will be: all of them, or what the budget holds. */
+  get goal() {
+    return Math.min(this.K, this.capacity);
+  }
+
+  /** Begin with slice k alone, coarse and exact; the rest follows when it is there. */
+  open(k) {
+    this.focus = k;
+    this.opening = true;
+    this.#fetch(k, true);
+    this.#fetch(k, false);
+    this.loader.start();
+  }
+
   /** Look at slice k: what is near it, in the direction of travel, is fetched first. */
   look(k) {
-    if (k !== this.focus) this.direction = Math.sign(k - this.focus);
+    if (k !== this.focus) {
+      this.direction = Math.sign(k - this.focus);
+      this.opening = false;
+    }
     this.focus = k;
-    if (!this.slices.has(k) && !this.flying.has(k)) this.#makeRoom();
+    if (!this.slices.has(k)) this.#makeRoom();
     this.#pump();
+  }
+
+  /** Resolves when every slice of ks has come or cannot come. */
+  need(ks) {
+    const missing = new Set(ks.filter((k) => !this.slices.has(k) && !this.failed.has(k)));
+    if (!missing.size) return Promise.resolve();
+    for (const k of missing) this.wanted.add(k);
+    return new Promise((resolve) => {
+      this.waiters.push({ missing, resolve });
+      this.#pump();
+    });
   }
 
   retry(k) {
@@ -41,73 +91,94 @@ export class Stack {
     this.#pump();
   }
 
-  #distance(k) {
+  distance(k) {
     const ahead = (k - this.focus) * this.direction;
     return ahead >= 0 ? ahead : -ahead * 1.6;
   }
 
   /** When the line is full of far slices, the farthest gives way to the one being looked at. */
   #makeRoom() {
-    if (this.flying.size < IN_FLIGHT) return;
-    const [farthest, abort] = [...this.flying].sort((a, b) => this.#distance(b[0]) - this.#distance(a[0]))[0];
-    if (this.#distance(farthest) > 8) {
-      this.flying.delete(farthest);
-      abort.abort();
-    }
+    const exact = [...this.flying].filter(([, one]) => !one.coarse);
+    if (exact.length < IN_FLIGHT || exact.some(([, one]) => one.k === this.focus)) return;
+    const [key, farthest] = exact.sort((a, b) => this.distance(b[1].k) - this.distance(a[1].k))[0];
+    if (this.distance(farthest.k) <= 8 && !this.slow) return;
+    this.flying.delete(key);
+    farthest.abort.abort();
   }
 
   #next() {
-    let best = -1, least = Infinity;
+    let best = null, least = Infinity;
+    const coarseToo = this.slow || this.capacity < this.K;
     for (let k = 0; k < this.K; k++) {
-      if (this.slices.has(k) || this.flying.has(k) || this.failed.has(k)) continue;
-      const distance = this.#distance(k);
-      if (distance < least) [best, least] = [k, distance];
+      if (this.slices.has(k) || this.failed.has(k)) continue;
+      const away = this.wanted.has(k) ? -2 : this.distance(k);
+      if (coarseToo && !this.coarse.has(k) && !this.flying.has(`${k}c`) && away / 12 - 1 < least) {
+        least = away / 12 - 1;
+        best = { k, coarse: true };
+      }
+      if (this.flying.has(`${k}`) || away >= least) continue;
+      if (away > this.capacity / 2 && this.slices.size >= this.capacity) continue;
+      least = away;
+      best = { k, coarse: false };
     }
-    return least <= this.capacity / 2 || this.slices.size < this.capacity ? best : -1;
+    return best;
   }
 
   #pump() {
+    if (this.opening) return;
     while (this.flying.size < IN_FLIGHT) {
-      const k = this.#next();
-      if (k < 0) return;
-      this.#fetch(k);
+      const next = this.#next();
+      if (!next) return;
+      this.#fetch(next.k, next.coarse);
     }
   }
 
-  async #fetch(k) {
-    const abort = new AbortController();
-    this.flying.set(k, abort);
-    const url = this.manifest.slices.replace("{k}", k);
+  async #fetch(k, coarse) {
+    const key = coarse ? `${k}c` : `${k}`, abort = new AbortController(), began = performance.now();
+    this.flying.set(key, { k, coarse, abort });
+    const url = this.manifest.slices.replace("{k}", k) + (coarse ? "?format=preview" : "");
+    const [rows, cols] = coarse ? [Math.ceil(this.J / 4), Math.ceil(this.I / 4)] : [this.J, this.I];
     for (let attempt = 0; ; attempt++) {
       try {
-        const response = await fetch(url, { signal: abort.signal, credentials: "same-origin" });
-        if (!response.ok) {
-          const problem = await response.json().catch(() => ({}));
-          throw Object.assign(new Error(problem.detail || `The server answered ${response.status}.`), { final: response.status !== 429 });
+        const plane = await this.loader.get(url, rows, cols, abort.signal);
+        if (abort.signal.aborted) return;
+        if (coarse) this.#keep(this.coarse, this.capacity * 8, k, plane);
+        else {
+          this.#keep(this.slices, this.capacity, k, plane);
+          this.slow = (performance.now() - began) / Math.max(1, Math.min(IN_FLIGHT, this.flying.size)) > SLOW_MS;
         }
-        this.#keep(k, decodeSlice(new Uint8Array(await response.arrayBuffer()), this.J, this.I));
         break;
       } catch (error) {
         if (abort.signal.aborted) return;
         if (error.final || attempt >= RETRIES) {
-          this.failed.set(k, error.message);
+          if (!coarse) this.failed.set(k, error.message);
           break;
         }
         await new Promise((done) => setTimeout(done, 400 * 2 ** attempt));
       }
     }
-    this.flying.delete(k);
+    this.flying.delete(key);
+    if (!coarse) this.#settled(k);
     this.onSlice(k);
     this.#pump();
   }
 
-  #keep(k, plane) {
-    this.slices.set(k, plane);
-    if (this.slices.size <= this.capacity) return;
-    let farthest = k;
-    for (const other of this.slices.keys()) {
-      if (Math.abs(other - this.focus) > Math.abs(farthest - this.focus)) farthest = other;
+  #settled(k) {
+    this.opening = false;
+    this.wanted.delete(k);
+    for (const waiter of this.waiters) {
+      waiter.missing.delete(k);
+      if (!waiter.missing.size) waiter.resolve();
     }
-    this.slices.delete(farthest);
+    this.waiters = this.waiters.filter((waiter) => waiter.missing.size);
+  }
+
+  #keep(store, capacity, k, plane) {
+    store.set(k, plane);
+    if (store === this.slices && this.refined.k === k) this.refined = { k: -1, plane: null };
+    if (store.size <= capacity) return;
+    let farthest = k;
+    for (const other of store.keys()) if (Math.abs(other - this.focus) > Math.abs(farthest - this.focus)) farthest = other;
+    store.delete(farthest);
   }
 }

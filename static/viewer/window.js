@@ -1,15 +1,21 @@
-// Window level and width to grey. Pure.
+// Window level and width to grey. Pure. The same arithmetic in whole numbers as the shader and the server.
 
-export const HU_MIN = -1024;
-export const HU_MAX = 3071;
+/** Stands for a voxel that has not come yet. */
+export const MISSING = -32768;
 
-/** Grey 0..255 of every HU from HU_MIN to HU_MAX: black at level - width/2, white at level + width/2. */
-export function lookup(level, width) {
-  const table = new Uint8Array(HU_MAX - HU_MIN + 1);
-  const low = level - width / 2;
-  for (let n = 0; n < table.length; n++) {
-    const grey = Math.round(((n + HU_MIN - low) * 255) / width);
-    table[n] = grey < 0 ? 0 : grey > 255 ? 255 : grey;
+/** Grey 0..255 of one HU: black at level - width/2, white at level + width/2, halves rounded up. level, width: whole. */
+export function grey(hu, level, width) {
+  const value = Math.floor(((2 * (hu - level) + width) * 255 + width) / (2 * width));
+  return value < 0 ? 0 : value > 255 ? 255 : value;
+}
+
+/** Pixel words (0xAABBGGRR) of every int16, at index hu & 0xffff; `missing` for MISSING. */
+export function lookup(level, width, missing) {
+  const table = new Uint32Array(65536);
+  for (let hu = -32767; hu < 32768; hu++) {
+    const value = grey(hu, level, width);
+    table[hu & 0xffff] = 0xff000000 | (value << 16) | (value << 8) | value;
   }
+  table[MISSING & 0xffff] = missing;
   return table;
 }

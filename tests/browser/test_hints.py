@@ -109,10 +109,10 @@ def test_the_ladder_from_words_to_an_outline(room, fake):
     assert glow(page, MIRRORED) == 0
     page.click("[data-action=view-axial]")
     page.evaluate(f"{VIEWER}.k = 6")
-    page.keyboard.press("m")
+    page.keyboard.press("l")
     settled(page)
     assert glow(page, NODULE) == 0
-    page.keyboard.press("m")
+    page.keyboard.press("l")
     page.evaluate(f"{VIEWER}.zoomBy(2); {VIEWER}.panBy(-200, 40)")
     settled(page)
     assert glow(page, NODULE) > 60  # it follows the picture

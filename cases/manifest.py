@@ -1,0 +1,23 @@
+"""What a viewer must know of a volume before its first slice."""
+
+from typing import Any
+
+from django.urls import reverse
+
+from cases.imaging import slices, window
+from cases.models import Volume
+
+
+def manifest(volume: Volume) -> dict[str, Any]:
+    """Geometry of a volume and where its slices are. Says nothing of findings or of the file's name."""
+    return {
+        "id": volume.pk,
+        "size": list(volume.size),
+        "spacing_mm": list(volume.spacing_mm),
+        "slices": reverse("volume-slice", kwargs={"pk": volume.pk, "k": 0}).replace("/0/", "/{k}/"),
+        "slice_filter": slices.FILTER,
+        "window_presets": [
+            {"name": preset.name, "level": preset.level, "width": preset.width} for preset in window.PRESETS
+        ],
+        "credit": " ".join(part for part in (volume.credit, volume.licence) if part),
+    }

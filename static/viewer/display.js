@@ -1,0 +1,305 @@
+// The half of <ct-viewer> that is looked at: panes, position, window, zoom, words. The other half takes paint.
+
+import { Cine } from "./cine.js";
+import { zoomAt } from "./geometry.js";
+import { arrange, rectAt } from "./layout.js";
+import { Pane } from "./pane.js";
+
+const TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", you: "You", reference: "Reference", model: "Model" };
+export const SLABS_MM = [0, 5, 10, 20];
+
+export class Display extends HTMLElement {
+  #compare = "overlay";
+
+  constructor() {
+    super();
+    this.show = { painted: true, truth: true, hint: true, fill: true };
+    this.opacity = 0.5;
+    this.slabMm = 0;
+    this.panes = [];
+    this.active = this.pointed = this.pointer = null;
+    this.truth = this.hint = null;
+    this.partial = false;
+    this.layout = "one";
+    this.cine = new Cine(this);
+  }
+
+  /** The words around the picture. */
+  furnish() {
+    const part = (tag, className, more = {}) => {
+      const made = Object.assign(document.createElement(tag), { className, ...more });
+      this.append(made);
+      return made;
+    };
+    this.edges = {};
+    for (const edge of ["top", "bottom", "left", "right"]) {
+      this.edges[edge] = part("span", `edge edge-${edge}`);
+      this.edges[edge].dataset.edge = edge;
+    }
+    this.caption = part("output", "viewer-caption");
+    this.caption.setAttribute("aria-live", "off");
+    this.says = part("p", "viewer-says");
+    this.says.setAttribute("role", "status");
+    this.whispers = part("p", "sr");
+    this.whispers.setAttribute("aria-live", "polite");
+    this.line = part("span", "viewer-progress");
+  }
+
+  /** A sentence over the picture that goes by itself. */
+  say(sentence) {
+    this.says.textContent = sentence;
+    this.says.toggleAttribute("data-shown", Boolean(sentence));
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => this.says.removeAttribute("data-shown"), 2500 + sentence.length * 45);
+  }
+
+  whisper(sentence) {
+    this.whispers.textContent = sentence;
+  }
+
+  out(name, text) {
+    for (const place of document.querySelectorAll(`[data-out="${name}"]`)) if (place.textContent !== text) place.textContent = text;
+  }
+
+  // -- panes ----------------------------------------------------------------------------------------------------
+
+  get plane() {
+    return this.active?.plane;
+  }
+
+  get view() {
+    return this.plane?.view ?? "axial";
+  }
+
+  set view(name) {
+    this.lay(this.#compare === "side" && this.truth ? "side" : "one", name);
+    this.announce();
+  }
+
+  /** How the masks are compared: "overlay", "difference" or "side" (side by side with linked scroll). */
+  get compare() {
+    return this.#compare;
+  }
+
+  set compare(way) {
+    this.#compare = way;
+    if (way === "side" && this.truth) this.lay("side", this.view);
+    else if (this.layout === "side") this.lay("one", this.view);
+    this.redraw();
+  }
+
+  /** "one", "three" or "side": make the panes anew. */
+  lay(layout, view = this.view) {
+    this.scene?.forget(this.panes);
+    this.layout = layout;
+    const make = (name, role = "") => Object.assign(new Pane(name, this.size, this.spacing, role), { title: TITLES[role || name] });
+    if (layout === "three") this.panes = ["axial", "coronal", "sagittal"].map((name) => make(name));
+    else if (layout === "side") {
+      this.panes = ["you", "reference", ...(this.hint ? ["model"] : [])].map((role) => make(view, role));
+      // One camera for all: zoom and pan are linked.
+      for (const pane of this.panes) pane.camera = this.panes[0].camera;
+    } else this.panes = [make(view)];
+    this.active = this.panes.find((pane) => pane.plane.view === view) ?? this.panes[0];
+    this.pointed = this.active;
+    this.toggleAttribute("several", this.panes.length > 1);
+    for (const [edge, letter] of Object.entries(this.plane.letters)) this.edges[edge].textContent = letter;
+    this.dispatchEvent(new CustomEvent("viewer:view", { bubbles: true, detail: { view: this.view, layout } }));
+    this.redraw();
+  }
+
+  arrange(width, height) {
+    const rects = arrange(this.layout, width, height, this.panes.length);
+    this.panes.forEach((pane, n) => (pane.rect = rects[n]));
+  }
+
+  #paneAt(x, y) {
+    this.arrange(this.clientWidth, this.clientHeight);
+    return this.panes[rectAt(this.panes.map((pane) => pane.rect), x, y)] ?? null;
+  }
+
+  crosshairShown(pane) {
+    return this.layout === "three" || this.tools.name === "crosshair" || (this.keyboard.on && pane === this.active);
+  }
+
+  // -- where we are ---------------------------------------------------------------------------------------------
+
+  get k() {
+    return this.cursor?.k;
+  }
+
+  set k(value) {
+    this.moveTo({ k: value });
+  }
+
+  get slice() {
+    return this.sliceOf(this.active);
+  }
+
+  /** The slice that a pane is at. It may not have been drawn yet. */
+  sliceOf(pane) {
+    return this.cursor[pane.plane.axis];
+  }
+
+  moveTo(place) {
+    const clamp = (value, n) => Math.min(n - 1, Math.max(0, Math.round(value)));
+    const next = { ...this.cursor, ...place };
+    this.cursor = { k: clamp(next.k, this.size[0]), j: clamp(next.j, this.size[1]), i: clamp(next.i, this.size[2]) };
+    this.stack.look(this.cursor.k);
+    this.redraw();
+    this.announce();
+  }
+
+  /** Slices towards the head are positive, in axial view; further back or left in the others. */
+  step(by) {
+    if (this.plane) this.moveTo({ [this.plane.axis]: this.slice + by });
+  }
+
+  /** Slice number as people read it: 1 is the most superior. */
+  get #number() {
+    return this.plane.axis === "k" ? this.size[0] - this.cursor.k : this.slice + 1;
+  }
+
+  announce() {
+    this.out("slice", `${this.#number} / ${this.plane.depth}`);
+    this.dispatchEvent(new CustomEvent("viewer:slice", { bubbles: true, detail: { ...this.cursor, view: this.view } }));
+  }
+
+  voxelAt(clientX, clientY) {
+    if (!this.plane) return null;
+    const box = this.getBoundingClientRect(), at = { x: clientX - box.left, y: clientY - box.top };
+    const pane = this.#paneAt(at.x, at.y), cell = pane?.inside(at);
+    return cell ? pane.plane.voxel(cell.row, cell.col, this.sliceOf(pane)) : null;
+  }
+
+  clientAt(k, j, i) {
+    this.arrange(this.clientWidth, this.clientHeight);
+    const box = this.getBoundingClientRect(), { row, col } = this.plane.place({ k, j, i });
+    const at = this.active.screen(row, col);
+    return { x: box.left + at.x, y: box.top + at.y };
+  }
+
+  /** HU of a voxel, or null while its exact slice has not come. */
+  huAt({ k, j, i }) {
+    return this.stack.get(k)?.[j * this.size[2] + i] ?? null;
+  }
+
+  /** The pointer is at a place of the picture, or (null) somewhere else. */
+  pointAt(at, erases) {
+    this.pointer = at;
+    this.hoverErases = erases;
+    if (at && !this.stroking) {
+      this.pointed = this.#paneAt(at.x, at.y) ?? this.active;
+      this.#activate(this.pointed);
+    }
+    this.redraw("over");
+  }
+
+  #activate(pane) {
+    if (!pane || pane === this.active) return;
+    this.active = pane;
+    this.announce();
+  }
+
+  keyboardPlace() {
+    return this.keyboard.place();
+  }
+
+  // -- window, zoom, pan ----------------------------------------------------------------------------------------
+
+  setWindow(level, width, name = "") {
+    this.windowing = { level: Math.round(level), width: Math.max(1, Math.round(width)), name };
+    this.dispatchEvent(new CustomEvent("viewer:window", { bubbles: true, detail: this.windowing }));
+    this.redraw();
+  }
+
+  preset(n) {
+    const preset = this.presets?.[n];
+    if (preset) this.setWindow(preset.level, preset.width, preset.name);
+  }
+
+  dragWindow(dx, dy) {
+    const { level, width } = this.windowing;
+    this.setWindow(level - dy * Math.max(1, width / 400), width + dx * Math.max(1, width / 300));
+  }
+
+  zoomBy(factor, x, y) {
+    const { rect, camera } = this.active;
+    Object.assign(camera, zoomAt(camera, factor, x ?? rect.x + rect.width / 2, y ?? rect.y + rect.height / 2, rect));
+    this.redraw();
+  }
+
+  panBy(dx, dy) {
+    const { camera } = this.active;
+    Object.assign(camera, { panX: camera.panX + dx, panY: camera.panY + dy });
+    this.redraw();
+  }
+
+  fit() {
+    for (const pane of this.panes) Object.assign(pane.camera, { zoom: 1, panX: 0, panY: 0 });
+    this.redraw();
+  }
+
+  toggle(what) {
+    this.show[what] = !this.show[what];
+    this.redraw();
+    return this.show[what];
+  }
+
+  /** Brightest voxel of a slab this thick, in mm; 0 is the slice alone. */
+  setSlab(mm) {
+    this.slabMm = mm;
+    for (const pane of this.panes) pane.stale.ct = true;
+    this.redraw();
+  }
+
+  /** Slices to each side that belong to the slab. */
+  reach(plane) {
+    return this.slabMm ? Math.max(1, Math.round(this.slabMm / 2 / plane.depthMm)) : 0;
+  }
+
+  // -- drawing --------------------------------------------------------------------------------------------------
+
+  /** The masks changed: in a pane only under these spans, in the others anywhere. */
+  touch(pane = null, spans = []) {
+    for (const one of this.panes) {
+      if (one !== pane) one.touch();
+      else for (let n = 0; n < spans.length; n += 3) one.touch({ row0: spans[n], row1: spans[n] + 1, col0: spans[n + 1], col1: spans[n + 2] });
+    }
+    this.redraw();
+  }
+
+  redraw() {
+    this.scene?.redraw();
+  }
+
+  arrived(k) {
+    const { loaded, goal } = this.stack;
+    this.line.style.setProperty("--done", loaded / goal);
+    this.line.toggleAttribute("data-complete", loaded >= goal);
+    this.out("loaded", loaded >= goal ? "" : `${loaded} of ${goal} slices`);
+    for (const pane of this.panes) {
+      const { plane } = pane;
+      if (plane.axis === "k" && Math.abs(k - this.cursor.k) > this.reach(plane)) continue;
+      pane.stale.ct = true;
+      this.redraw();
+    }
+  }
+
+  /** The scene has been drawn; exact: no slice of it was missing or coarse. */
+  drawn(exact) {
+    if (exact) this.markReady();
+    const { level, width, name } = this.windowing;
+    const cell = this.pointer && this.pointed?.inside(this.pointer);
+    const voxel = cell ? this.pointed.plane.voxel(cell.row, cell.col, this.sliceOf(this.pointed)) : this.keyboard.on ? this.cursor : null;
+    const hu = voxel ? this.huAt(voxel) : null;
+    const words = [
+      `${this.#number} / ${this.plane.depth}`,
+      `L ${level}  W ${width}${name ? ` ${name}` : ""}`,
+      this.slabMm ? `${this.slabMm} mm slab` : "",
+      exact ? "" : "loading the exact slice",
+      hu === null ? "" : `${hu} HU`,
+    ];
+    const text = words.filter(Boolean).join("   ");
+    if (this.caption.value !== text) this.caption.value = text;
+  }
+}

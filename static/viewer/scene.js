@@ -1,0 +1,155 @@
+// Draws the panes: brings their pixels up to date, hands them to the renderer, and lays the furniture over them.
+
+import { Canvas2d } from "./canvas2d.js";
+import { brushRing, crosshair, letters, notice, scaleBar, title } from "./furniture.js";
+import { paletteOf } from "./palette.js";
+import { cut, patch } from "./planes.js";
+import { WebGl } from "./webgl.js";
+
+export class Scene {
+  /** wish: "webgl", "2d" or "" for whichever is faster here. */
+  constructor(viewer, wish) {
+    this.viewer = viewer;
+    this.over = canvasIn(viewer, "viewer-over");
+    this.context = this.over.getContext("2d");
+    this.#choose(wish);
+    this.asked = null;
+  }
+
+  /** A GPU that is only imitated by the processor is slower than a 2-D canvas: the browser is asked for a real one. */
+  #choose(wish) {
+    this.canvas?.remove();
+    this.canvas = canvasIn(this.viewer, "viewer-picture");
+    if (wish !== "2d") {
+      try {
+        this.renderer = new WebGl(this.canvas, { any: wish === "webgl", lost: () => this.#lost() });
+        return;
+      } catch {
+        // A canvas that was asked for one kind of context gives no other.
+        this.canvas.remove();
+        this.canvas = canvasIn(this.viewer, "viewer-picture");
+      }
+    }
+    this.renderer = new Canvas2d(this.canvas);
+  }
+
+  /** The GPU was taken away (driver update, sleep, too many tabs): the picture goes on without it. */
+  #lost() {
+    this.#choose("2d");
+    this.redraw();
+  }
+
+  redraw() {
+    this.asked ??= requestAnimationFrame(() => {
+      this.asked = null;
+      this.draw();
+    });
+  }
+
+  forget(panes) {
+    for (const pane of panes) this.renderer.forget(pane);
+  }
+
+  draw() {
+    const { viewer } = this, width = viewer.clientWidth, height = viewer.clientHeight;
+    if (!width || !height) return;
+    const ratio = window.devicePixelRatio || 1, wide = Math.round(width * ratio), high = Math.round(height * ratio);
+    const { over, context } = this;
+    if (over.width !== wide || over.height !== high) Object.assign(over, { width: wide, height: high });
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, width, height);
+    this.renderer.begin(wide, high);
+    if (!viewer.plane) return notice(context, { x: 0, y: 0, width, height }, [viewer.problem || "Opening the scan"]);
+    viewer.arrange(width, height);
+    const shown = viewer.panes.map((pane) => this.#pane(pane, ratio));
+    this.renderer.end();
+    this.#pointer();
+    viewer.drawn(shown.every((state) => state === "exact"));
+  }
+
+  /** Draws a pane; says "exact", "coarse" or "nothing". */
+  #pane(pane, ratio) {
+    const { viewer, context } = this, { plane, rect } = pane, slice = viewer.sliceOf(pane);
+    if (pane.slice !== slice) {
+      pane.slice = slice;
+      pane.stale = { ct: true, bits: true };
+    }
+    const state = this.#fill(pane, slice);
+    pane.compose(viewer.layersOf(pane), slice);
+    const frame = pane.frame, several = viewer.panes.length > 1;
+    if (state === "nothing") {
+      const failed = viewer.stack.failed.get(slice);
+      notice(context, rect, failed ? [failed, "Scroll on: the other slices are not affected."] : ["Loading this slice"]);
+    } else this.renderer.draw(pane, scaled(rect, ratio), deviceFrame(frame, ratio), this.#look(pane, ratio));
+    scaleBar(context, frame, rect);
+    if (several) {
+      letters(context, rect, plane.letters);
+      title(context, rect, pane.title, pane === viewer.active);
+    }
+    if (viewer.crosshairShown(pane)) {
+      const { row, col } = plane.place(viewer.cursor);
+      crosshair(context, rect, pane.screen(row, col), viewer.keyboard.on && pane === viewer.active);
+    }
+    viewer.tools.draw(context, pane, slice);
+    return state;
+  }
+
+  #fill(pane, slice) {
+    const { stack } = this.viewer, { plane } = pane, axial = plane.view === "axial";
+    const reach = this.viewer.reach(plane);
+    if (axial && !stack.get(slice) && !stack.coarse.has(slice)) return "nothing";
+    if (pane.stale.ct) {
+      cut(pane.ct, plane, slice, reach, axial ? (k) => (k === slice ? stack.best(k) : stack.get(k)) : (k) => stack.get(k));
+      if (!axial && stack.coarse.size) patch(pane.ct, plane, slice, (k) => stack.coarse.get(k), stack.I);
+      pane.stale.ct = false;
+      pane.ctVersion++;
+    }
+    return !axial || stack.get(slice) ? "exact" : "coarse";
+  }
+
+  #look(pane, ratio) {
+    const { viewer } = this, { level, width } = viewer.windowing;
+    return {
+      level, width,
+      palette: paletteOf({
+        show: viewer.show, answered: Boolean(viewer.truth), partial: viewer.partial, compare: viewer.compare, role: pane.role,
+      }),
+      fill: viewer.show.fill ? viewer.opacity : 0,
+      line: Math.max(1, Math.round(1.6 * ratio)),
+      period: Math.round(7 * ratio),
+    };
+  }
+
+  #pointer() {
+    const { viewer, context } = this, pane = viewer.pointed;
+    const brush = viewer.editable && viewer.tools.current.ring;
+    const cursor = brush ? "none" : viewer.tools.current.cursor ?? "default";
+    if (this.over.style.cursor !== cursor) this.over.style.cursor = cursor;
+    if (!brush) return;
+    const at = viewer.keyboard.on ? viewer.keyboardPlace() : viewer.pointer;
+    if (!at || !pane) return;
+    const erasing = viewer.hoverErases || viewer.tools.current.erases;
+    brushRing(context, at.x, at.y, (viewer.brushMm / 2) * pane.frame.scale, { erasing, ball: viewer.tools.current.ball });
+  }
+}
+
+function canvasIn(viewer, name) {
+  const canvas = document.createElement("canvas");
+  canvas.className = name;
+  canvas.setAttribute("aria-hidden", "true");
+  viewer.prepend(canvas);
+  return canvas;
+}
+
+/** A rectangle of CSS pixels in whole device pixels. */
+function scaled(rect, ratio) {
+  const x = Math.round(rect.x * ratio), y = Math.round(rect.y * ratio);
+  return { x, y, width: Math.round((rect.x + rect.width) * ratio) - x, height: Math.round((rect.y + rect.height) * ratio) - y };
+}
+
+function deviceFrame(frame, ratio) {
+  return {
+    left: frame.left * ratio, top: frame.top * ratio,
+    pxPerCol: frame.pxPerCol * ratio, pxPerRow: frame.pxPerRow * ratio,
+  };
+}
