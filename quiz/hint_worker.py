@@ -22,9 +22,11 @@ logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 10.0
 REAP_SECONDS = 20.0
+STUCK_SECONDS = 120.0
+"""An engine that does not come back so long after it was to end never will: the process ends, and is started again."""
 
 
-class HintWorker:
+class Worker:
     """engines: name to engine, opened. refused: name to the sentence that says why it cannot run here."""
 
     def __init__(self) -> None:
@@ -34,6 +36,7 @@ class HintWorker:
         self.stopping = threading.Event()
         self._claim: jobs.Claim | None = None
         self._reaped = 0.0
+        self._stuck_since: float | None = None
 
     def open(self, names: Sequence[str], *, only_first: bool) -> None:
         """Open the named engines, or the first of them that can run here."""
@@ -142,7 +145,7 @@ class HintWorker:
 
     # -- the pulse ----------------------------------------------------------------------------------------------------
 
-    def __enter__(self) -> "HintWorker":
+    def __enter__(self) -> "Worker":
         """While it is entered, a thread says that this worker lives and renews the lease of what it works on."""
         self._ended = threading.Event()
         self._pulse = threading.Thread(target=self._beat, daemon=True)
@@ -161,16 +164,25 @@ class HintWorker:
             while not self._ended.wait(BEAT_SECONDS):
                 try:
                     self.tell()
-                    if (claimed := self._claim) is not None:
-                        claimed.keep()
+                    self._keep_or_end()
                 except DatabaseError as problem:
                     logger.warning("the pulse was missed once: %s", problem)
                     connection.close_if_unusable_or_obsolete()
         finally:
             connection.close()
 
+    def _keep_or_end(self) -> None:
+        claimed = self._claim
+        if claimed is None or claimed.keep():
+            self._stuck_since = None
+            return
+        self._stuck_since = self._stuck_since or time.monotonic()
+        if time.monotonic() - self._stuck_since > STUCK_SECONDS:
+            logger.critical("the engine does not come back; this worker ends")
+            os._exit(os.EX_TEMPFAIL)
 
-_answering: HintWorker | None = None
+
+_answering: Worker | None = None
 
 
 def answer(model: int, volume: int) -> None:

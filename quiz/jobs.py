@@ -374,4 +374,4 @@ def place_in_queue(row: Grounding) -> int:
     before = Grounding.objects.filter(model=row.model_id, state=Work.QUEUED).filter(
         Q(priority__gt=row.priority) | Q(priority=row.priority, queued_at__lt=row.queued_at)
     )
-    return before.exclude(volume=row.volume_id).values("volume").distinct().count() + 1
+    return before.exclude(volume=row.volume_id).values("volume").order_by().distinct().count() + 1

@@ -1,6 +1,8 @@
 """What a model says of a finding, how often it is right, and what its opinion did to an answer."""
 
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from django.db.models import Avg, Count, F, Q
@@ -13,6 +15,8 @@ from quiz import grading, jobs
 from quiz.grounding import shown
 from quiz.grounding.base import Heat
 from quiz.models import AiOutcome, Attempt, Grounding, HintModel, Opinions, State, Verdict, Work
+
+evaluations: Any = import_module("quiz.evaluations") if find_spec("quiz.evaluations") else None
 
 LEAST_MEASURED = 5
 """With fewer findings a rate would say which of them the model missed."""
@@ -53,14 +57,21 @@ def _wrong_in_words(share: float) -> str:
 
 
 def reliability(model: HintModel, category: str) -> Reliability:
-    """Measured on every exhaustive finding that the model has answered. The same for every finding of a category."""
+    """On the exhaustive findings of a category: by the evaluation, or by its hints where they are more.
+
+    The same for every finding of the category, so it says nothing of any one of them.
+    """
     answered = Grounding.objects.filter(
         model=model, state=Work.DONE, finding__exhaustive=True, finding__category=category, dice__isnull=False
     )
     row = answered.aggregate(n=Count("pk"), hits=Count("pk", filter=Q(hit=True)), mean=Avg("dice"))
-    if row["n"] < LEAST_MEASURED:
-        return Reliability(row["n"], None, None, None)
-    return Reliability(row["n"], row["hits"], row["hits"] / row["n"], row["mean"])
+    n, rate, mean = row["n"], row["hits"] / row["n"] if row["n"] else None, row["mean"]
+    told = evaluations.measured(model.engine, model.version, category) if evaluations else None
+    if told is not None and told[0] >= n:
+        n, rate, mean = told[:3]
+    if n < LEAST_MEASURED or rate is None:
+        return Reliability(n, None, None, None)
+    return Reliability(n, round(rate * n), rate, mean)
 
 
 # -- the opinion on a finding -----------------------------------------------------------------------------------------

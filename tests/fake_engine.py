@@ -37,6 +37,8 @@ class Fake:
             os.kill(os.getpid(), signal.SIGKILL)
         if "slow" in sentence:
             time.sleep(float(os.environ.get("FAKE_SECONDS", "1")))
+        if "hangs" in sentence:
+            time.sleep(600)
         if "breaks" in sentence:
             raise ZeroDivisionError
         if "refuses" in sentence:

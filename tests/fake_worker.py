@@ -23,4 +23,5 @@ if __name__ == "__main__":
 
         jobs.LEASE = timedelta(seconds=float(seconds))
         hint_worker.BEAT_SECONDS = hint_worker.REAP_SECONDS = float(seconds) / 4
+        hint_worker.STUCK_SECONDS = float(seconds)
     execute_from_command_line(sys.argv)

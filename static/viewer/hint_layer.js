@@ -1,5 +1,5 @@
-// What models mark, drawn over the scan: heat as a violet glow, outlines as a violet line. Kept apart from the viewer, which
-// knows nothing of it: the picture lies on a canvas of its own and follows the viewer by asking it where voxels are.
+// What models mark, drawn over the scan: heat as a violet glow, outlines as a violet line. It lies on a canvas of its own over
+// the viewer's, and follows the viewer's panes frame by frame.
 //
 // The page says what to draw by a `room:hint` event on the viewer: detail {name, heat} or {name, outline}, null to remove.
 // heat: {size, step, values} with base64 bytes [k, j, i]; outline: a mask in wire form.
@@ -62,56 +62,72 @@ async function drawTaken() {
 /** After submission: the model's mask beside the truth and the paint. */
 async function drawModel() {
   tell({ name: "opinion" });
+  tell({ name: "answer" });
   if (!document.querySelector("[data-model] [data-action=toggle-model]")) return;
   const { model } = await json(viewer.getAttribute("truth"));
-  if (model) tell({ name: "model", outline: model });
+  if (!model) return;
+  viewer.layers = { hint: model };
+  tell({ name: "model", outline: model });
 }
 
 const quietly = (step) => step().catch((error) => console.warn("the model's picture is not there:", error.message));
 
 // -- drawing --------------------------------------------------------------------------------------------------------
 
-/** Redraw when the viewer has moved. It says so by no event, so it is asked; a corner and the slice tell all. */
+/** Redraw when a pane has moved. The viewer says so by no event, so it is asked while there is something to draw. */
 function follow() {
   if (!layers.size) return;
-  const first = viewer.clientAt?.(0, 0, 0), end = viewer.clientAt?.(...viewer.size.map((n) => n - 1));
-  const box = viewer.getBoundingClientRect();
-  const slice = viewer.slice ?? viewer.k;
-  const now = [visible, viewer.view, slice, first?.x, first?.y, end?.x, end?.y, box.width, box.height, layers.size, devicePixelRatio].join();
-  if (first && end && now !== last) {
+  const { clientWidth: width, clientHeight: height } = viewer;
+  // Side by side each pane shows one mask, and the viewer draws the model's.
+  const panes = viewer.layout === "side" ? [] : viewer.panes;
+  const now = [visible, width, height, devicePixelRatio, layers.size, ...panes.flatMap(where)].join();
+  if (width && now !== last) {
     last = now;
-    draw(box, slice);
+    draw(panes, width, height);
   }
   requestAnimationFrame(follow);
 }
 
-function draw(box, slice) {
+/** All that says where a pane's voxels are. */
+const where = (pane) => [pane.plane.view, viewer.sliceOf(pane), ...Object.values(pane.rect), ...Object.values(pane.frame)];
+
+function draw(panes, width, height) {
   const ratio = devicePixelRatio || 1;
-  canvas.width = Math.round(box.width * ratio);
-  canvas.height = Math.round(box.height * ratio);
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   if (!visible) return;
-  for (const layer of layers.values()) {
-    const picture = layer.kind === "heat" ? heatPicture(layer, slice) : outlinePicture(layer, slice);
-    if (picture) place(context, box, picture);
+  for (const pane of panes) {
+    const { x, y, width: wide, height: high } = pane.rect;
+    context.save();
+    context.beginPath();
+    context.rect(x, y, wide, high);
+    context.clip();
+    for (const layer of layers.values()) {
+      const picture = layer.kind === "heat" ? heatPicture(layer, pane) : outlinePicture(layer, pane);
+      if (picture) place(context, pane, picture);
+    }
+    context.restore();
   }
 }
 
-/** A picture whose cells cover `step` voxels, onto the screen where those voxels are. */
-function place(context, box, { image, step, smooth }) {
-  const [depth, down, across] = AXES[viewer.view];
-  const at = (row, col) => viewer.clientAt(...["k", "j", "i"].map((axis) => (axis === down ? row : axis === across ? col : viewer.slice ?? viewer.k)));
-  const origin = at(0, 0), one = at(1, 1);
+/** A picture whose cells cover `step` voxels, onto the pane where those voxels are. */
+function place(context, pane, { image, step, smooth }) {
+  const { plane } = pane, [, down, across] = AXES[plane.view];
+  const at = (n) => {
+    const { row, col } = plane.place({ k: 0, j: 0, i: 0, [down]: n, [across]: n });
+    return pane.screen(row, col);
+  };
+  const origin = at(0), one = at(1);
   const pxRow = one.y - origin.y, pxCol = one.x - origin.x; // negative where k grows upwards
   context.imageSmoothingEnabled = smooth;
   context.imageSmoothingQuality = "high";
   context.save();
-  context.translate(origin.x - box.left - pxCol / 2, origin.y - box.top - pxRow / 2);
+  context.translate(origin.x - pxCol / 2, origin.y - pxRow / 2);
   context.scale(pxCol * step[ORDER[across]], pxRow * step[ORDER[down]]);
   context.drawImage(image, 0, 0, image.width, image.height);
   context.restore();
-  return depth;
 }
 
 function sheet(rows, cols) {
@@ -120,8 +136,8 @@ function sheet(rows, cols) {
   return { image, data, done: () => (image.getContext("2d").putImageData(data, 0, 0), image) };
 }
 
-function heatPicture({ size, step, bytes }, slice) {
-  const [depth, down, across] = AXES[viewer.view].map((axis) => ORDER[axis]);
+function heatPicture({ size, step, bytes }, pane) {
+  const [depth, down, across] = AXES[pane.plane.view].map((axis) => ORDER[axis]), slice = viewer.sliceOf(pane);
   const stride = [size[1] * size[2], size[2], 1];
   // Between the middles of two cells the glow fades from one to the other.
   const along = (slice + 0.5) / step[depth] - 0.5;
@@ -139,8 +155,8 @@ function heatPicture({ size, step, bytes }, slice) {
   return { image: done(), step, smooth: true };
 }
 
-function outlinePicture({ slices, colour }, slice) {
-  const [K, J, I] = viewer.size, view = viewer.view;
+function outlinePicture({ slices, colour }, pane) {
+  const [K, J, I] = viewer.size, { view } = pane.plane, slice = viewer.sliceOf(pane);
   const rows = view === "axial" ? J : K, cols = view === "sagittal" ? J : I;
   const inside = (row, col) => {
     if (row < 0 || col < 0 || row >= rows || col >= cols) return 0;
@@ -171,12 +187,15 @@ function outlinePicture({ slices, colour }, slice) {
 
 // -- the page -------------------------------------------------------------------------------------------------------
 
+function toggle(button) {
+  visible = viewer.show.hint = !visible;
+  viewer.redraw();
+  button?.setAttribute("aria-pressed", String(visible));
+}
+
 document.addEventListener("click", async (event) => {
   const target = event.target.closest("[data-action]");
-  if (target?.dataset.action === "toggle-model") {
-    visible = !visible;
-    target.setAttribute("aria-pressed", String(visible));
-  }
+  if (target?.dataset.action === "toggle-model") toggle(target);
   if (target?.dataset.action === "show-answer") {
     const { outline } = await json(target.dataset.answer).catch(() => ({}));
     tell({ name: "answer", outline, colour: ANSWER });
@@ -185,14 +204,9 @@ document.addEventListener("click", async (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "l" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key !== "l" || event.ctrlKey || event.metaKey || event.altKey || !layers.size) return;
   if (event.target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select") || document.querySelector("dialog[open]")) return;
-  const button = document.querySelector("[data-action=toggle-model]");
-  if (button) button.click();
-  else {
-    visible = !visible;
-    last = "";
-  }
+  toggle(document.querySelector("[data-action=toggle-model]"));
 });
 
 if (viewer) {

@@ -146,6 +146,16 @@ def test_a_sentence_that_kills_its_worker_takes_no_other_with_it(site):
     assert {state for state, *_ in states.values()} == {"done"}
 
 
+def test_an_engine_that_never_comes_back_ends_its_worker_and_the_work_goes_on(site):
+    site.environment["HINT_SECONDS"] = "1"
+    ask(site, ["this hangs"])
+    worker = site.start()
+    assert worker.wait(timeout=30) == os.EX_TEMPFAIL
+    (state, tries, reason) = site.states()["this hangs"]
+    assert (state, tries) == ("queued", 1)
+    assert "took longer" in reason
+
+
 def test_make_hints_does_all_and_then_nothing(site):
     first = site.call("make_hints", "--model", "fake", "--category", "2d")
     assert "4 done, 0 failed" in first  # two nodule findings in each of the two scans

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 
 from quiz.bell import KINDS
 from quiz.grounding import registry
-from quiz.hint_worker import HintWorker, engine_names
+from quiz.hint_worker import Worker, engine_names
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         os.nice(options["nice"])
-        worker = HintWorker()
+        worker = Worker()
         signal.signal(signal.SIGTERM, lambda *_: worker.stop())
         signal.signal(signal.SIGINT, lambda *_: worker.stop())
         worker.open(options["model"] or engine_names(options["kind"]), only_first=not options["model"])

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from cases.models import Category, Finding
 from quiz import jobs
 from quiz.grounding import registry
-from quiz.hint_worker import HintWorker, engine_names
+from quiz.hint_worker import Worker, engine_names
 from quiz.models import Grounding, HintModel, Work
 
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no engine {options['model']!r}; there are: {known}.")
         if options["category"] and not Category.objects.filter(pk=options["category"], annotated=True).exists():
             raise CommandError(f"There is no category {options['category']!r} with masks.")
-        worker = HintWorker()
+        worker = Worker()
         names = [options["model"]] if options["model"] else engine_names(None)
         worker.open(names, only_first=True)
         if not worker.engines:
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             self._work(worker, model, {finding.pk for finding in findings})
         self._tell(model, {finding.pk for finding in findings})
 
-    def _work(self, worker: HintWorker, model: HintModel, keys: set[int]) -> None:
+    def _work(self, worker: Worker, model: HintModel, keys: set[int]) -> None:
         """Until nothing is left to do, also what other workers are doing."""
         total = _left(model, keys)
         terminal = sys.stderr.isatty()
