@@ -1,11 +1,13 @@
 """A tiny library with known answers, and the people of the access tests."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from hypothesis import settings as laws
 
 from cases.imaging import masks, rexlike
 from cases.imaging.phantom.cases import tiny
@@ -13,6 +15,11 @@ from cases.models import Category, Finding, Volume
 from cases.ontology import put_categories
 from quiz import assignments
 from quiz.models import Assignment, CaseSet, Cohort, User
+
+# The same examples on every run, so that a failure can be run again; HYPOTHESIS_PROFILE=explore draws new ones.
+laws.register_profile("same", derandomize=True, deadline=None)
+laws.register_profile("explore", deadline=None, max_examples=500)
+laws.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 PASSWORD = "a long enough password"
 

@@ -21,6 +21,9 @@ from quiz.scoring.nearness import Spacing, millimetres
 HAUSDORFF_PERCENTILE = 95.0
 """The usual one: a single stray voxel does not decide."""
 
+ROUNDING_MM = 1e-6
+"""Distances are sums of floating point numbers: one that is the tolerance to a nanometre is within it."""
+
 
 @dataclass(frozen=True)
 class SurfaceMeasures:
@@ -45,7 +48,7 @@ def surface_measures(
     return SurfaceMeasures(
         float(both.mean()),
         float(max(np.percentile(there, HAUSDORFF_PERCENTILE), np.percentile(back, HAUSDORFF_PERCENTILE))),
-        float(np.mean(both <= tolerance_mm)),
+        float(np.mean(both <= tolerance_mm + ROUNDING_MM)),
     )
 
 
