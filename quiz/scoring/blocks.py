@@ -50,6 +50,7 @@ class Blocks:
             for box, step, size in zip(truth.box, self.steps, grid.size, strict=True)
         ]
         self.shape = [len(edges) - 1 for edges in self.edges]
+        self.block_at = [np.repeat(np.arange(n), np.diff(e)) for n, e in zip(self.shape, self.edges, strict=True)]
 
     def filled(self, mask: SparseMask) -> Ints:
         """Numbers of the blocks of which a mask fills BLOCK_FILLED or more, ascending."""
@@ -64,15 +65,14 @@ class Blocks:
 
     def of(self, pieces: SparseMask) -> Ints:
         """The block of each run of a mask that was ``cut``."""
-        k, j, i = (np.searchsorted(e, at, side="right") - 1 for e, at in zip(self.edges, pieces.kji, strict=True))
+        k, j, i = (block_at[place] for block_at, place in zip(self.block_at, pieces.kji, strict=True))
         numbers: Ints = (k * self.shape[1] + j) * self.shape[2] + i
         return numbers
 
     def cut(self, mask: SparseMask) -> SparseMask:
         """The same voxels, runs cut where blocks end."""
         edges, start = self.edges[2], mask.kji[2]
-        first = np.searchsorted(edges, start, side="right") - 1
-        last = np.searchsorted(edges, start + mask.lengths - 1, side="right") - 1
+        first, last = self.block_at[2][start], self.block_at[2][start + mask.lengths - 1]
         pieces = last - first + 1
         run = np.repeat(np.arange(len(start)), pieces)
         block = first[run] + np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)

@@ -9,6 +9,7 @@ against what is left after small components were dropped (its full mode).
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cases.imaging.masks import SparseMask, overlaps
 from quiz.scoring.components import Connectivity, label
@@ -75,32 +76,29 @@ class Official:
 def official(truth: SparseMask, painted: SparseMask) -> Official:
     """The benchmark's numbers for paint (any value but 0) against truth, both of one volume."""
     paint = painted.union()
-    kept = painted_instances(paint)
-    truth_sizes, kept_sizes = truth.sizes(), kept.sizes()
+    instance = instance_numbers(paint)
+    kept = SparseMask(paint.size, paint.starts, paint.lengths, instance).pick(instance > 0)
+    in_truth, in_paint, voxels = overlaps(truth, paint)
+    table = np.zeros((256, 256), dtype=np.int64)  # voxels by truth's value and painted instance, 0 for dropped paint
+    np.add.at(table, (truth.values[in_truth], instance[in_paint]), voxels)
+    shared = {(int(t), int(p) + 1): int(table[t, p + 1]) for t, p in np.argwhere(table[:, 1:])}
     everything = truth.voxels()
-    shared: dict[tuple[int, int], int] = {}
-    in_truth, in_kept, voxels = overlaps(truth, kept)
-    pairs = truth.values[in_truth].astype(np.int64) * 256 + kept.values[in_kept]
-    for pair, count in enumerate(np.bincount(pairs, weights=voxels)) if len(pairs) else ():
-        if count:
-            shared[divmod(pair, 256)] = int(count)
     return Official(
-        dice(int(overlaps(truth, paint)[2].sum()), everything, paint.voxels()),
+        dice(int(voxels.sum()), everything, paint.voxels()),
         dice(sum(shared.values()), everything, kept.voxels()),
-        match(truth_sizes, kept_sizes, shared),
+        match(truth.sizes(), kept.sizes(), shared),
     )
 
 
-def painted_instances(paint: SparseMask) -> SparseMask:
-    """Numbered components of joined paint, 1 the largest; the small dropped and only the largest kept."""
+def instance_numbers(paint: SparseMask) -> NDArray[np.uint8]:
+    """Of each run of joined paint: its component, 1 the largest, or 0 where that is too small or beyond the most kept."""
     numbers, count = label(paint, connectivity=CONNECTIVITY)
     sizes = np.bincount(numbers, weights=paint.lengths, minlength=count)
     order = np.argsort(-sizes, kind="stable")
     kept = [n for n in order[:MAX_COMPONENTS] if sizes[n] >= MIN_COMPONENT_VOXELS]
     renumbered = np.zeros(count, dtype=np.uint8)
     renumbered[kept] = np.arange(1, len(kept) + 1)
-    values = renumbered[numbers]
-    return SparseMask(paint.size, paint.starts, paint.lengths, values).pick(values > 0)
+    return renumbered[numbers]
 
 
 def match(truth: dict[int, int], painted: dict[int, int], shared: dict[tuple[int, int], int]) -> InstanceCounts:
