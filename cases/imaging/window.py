@@ -23,8 +23,10 @@ PRESETS = (LUNG, MEDIASTINUM, BONE, NARROW_LUNG)
 
 
 def to_uint8(hu: NDArray[np.int16], window: Window) -> NDArray[np.uint8]:
-    """Grey values: black at level - width/2 and below, white at level + width/2 and above."""
-    low = window.level - window.width / 2
-    scaled = (hu.astype(np.float32) - low) * (255.0 / window.width)
-    grey: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    """Grey values: black at level - width/2 and below, white at level + width/2 and above, halves rounded up.
+
+    In whole numbers, as static/viewer/window.js and its shader do it, so that all three give the same grey.
+    """
+    scaled = ((2 * (hu.astype(np.int32) - window.level) + window.width) * 255 + window.width) // (2 * window.width)
+    grey: NDArray[np.uint8] = np.clip(scaled, 0, 255).astype(np.uint8)
     return grey

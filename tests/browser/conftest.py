@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.browser.modules import open_modules
 from tests.run import find_chromium
 
 # Playwright runs an event loop in this thread; Django would otherwise refuse to touch the database here.
@@ -27,6 +28,14 @@ def chromium() -> Iterator:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def modules(chromium) -> Iterator:
+    """A page to run static/viewer's modules in by themselves."""
+    page = open_modules(chromium)
+    yield page
+    page.context.close()
 
 
 @pytest.fixture
