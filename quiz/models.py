@@ -139,14 +139,14 @@ class Confidence(models.IntegerChoices):
 class AiOutcome(models.TextChoices):
     """What became of an answer after a model's opinion: the paint before it, the model, the paint after it."""
 
-    RESCUED = "rescued", "Your miss became a hit; the model was right"
-    AGREED = "agreed", "You were right before, and so was the model"
-    IGNORED = "ignored", "The model was right and you did not follow"
-    DROPPED = "dropped", "Your hit became a miss although the model was right"
-    RESISTED = "resisted", "The model was wrong and you kept to your own hit"
-    ALONE = "alone", "Your miss became a hit although the model was wrong"
-    MISLED = "misled", "Your hit became a miss; the model was wrong"
-    BOTH_MISSED = "both_missed", "You and the model both missed it"
+    RESCUED = "rescued", "A miss became a hit; the model was right"
+    AGREED = "agreed", "Right before, and so was the model"
+    IGNORED = "ignored", "The model was right and was not followed"
+    DROPPED = "dropped", "A hit became a miss although the model was right"
+    RESISTED = "resisted", "The model was wrong; the hit was kept"
+    ALONE = "alone", "A miss became a hit although the model was wrong"
+    MISLED = "misled", "A hit became a miss; the model was wrong"
+    BOTH_MISSED = "both_missed", "Missed, by the model too"
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):

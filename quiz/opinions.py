@@ -15,6 +15,7 @@ from quiz import grading, jobs
 from quiz.grounding import shown
 from quiz.grounding.base import Heat
 from quiz.models import AiOutcome, Attempt, Grounding, HintModel, Opinions, State, Verdict, Work
+from quiz.scoring.official import official
 
 evaluations: Any = import_module("quiz.evaluations") if find_spec("quiz.evaluations") else None
 
@@ -159,10 +160,23 @@ def outcome_columns(attempt: Attempt, verdict: str) -> dict[str, Any]:
         return {}
     before = grading.grade_columns(attempt.finding, masks.unpack(bytes(taken[1])), mode=attempt.mode, absent=False)
     row = attempt.hints.filter(source="model").exclude(grounding=None).select_related("grounding").last()
-    columns = {"unaided_verdict": before["verdict"]}
-    if row is None or row.grounding is None or row.grounding.hit is None:
-        return columns
-    return columns | {"ai_outcome": outcome(before["verdict"], verdict, right=row.grounding.hit)}
+    right = _was_right(row.grounding, attempt.finding) if row and row.grounding else None
+    became = outcome(before["verdict"], verdict, right=right) if right is not None else ""
+    return {"unaided_verdict": before["verdict"], "ai_outcome": became}
+
+
+def _was_right(row: Grounding, finding: Finding) -> bool | None:
+    """Whether what a model marked is a hit on the present reference; None if that is not known."""
+    if row.truth_sha256 == finding.truth_sha256 or not row.mask_key:
+        return row.hit
+    return official(storage.load_truth(finding.truth_key), outline_of(row.mask_key)).hit
+
+
+def judge_again(attempt: Attempt) -> None:
+    """A submitted attempt has been graded again: say anew what the opinion did to it, by the same rules."""
+    columns = outcome_columns(attempt, attempt.verdict)
+    if columns:
+        Attempt.objects.filter(pk=attempt.pk).update(**columns)
 
 
 def outcome(before: str, after: str, *, right: bool) -> str:

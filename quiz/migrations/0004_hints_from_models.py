@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='attempt',
             name='ai_outcome',
-            field=models.CharField(blank=True, choices=[('rescued', 'Your miss became a hit; the model was right'), ('agreed', 'You were right before, and so was the model'), ('ignored', 'The model was right and you did not follow'), ('dropped', 'Your hit became a miss although the model was right'), ('resisted', 'The model was wrong and you kept to your own hit'), ('alone', 'Your miss became a hit although the model was wrong'), ('misled', 'Your hit became a miss; the model was wrong'), ('both_missed', 'You and the model both missed it')], max_length=12),
+            field=models.CharField(blank=True, choices=[('rescued', 'A miss became a hit; the model was right'), ('agreed', 'Right before, and so was the model'), ('ignored', 'The model was right and was not followed'), ('dropped', 'A hit became a miss although the model was right'), ('resisted', 'The model was wrong; the hit was kept'), ('alone', 'A miss became a hit although the model was wrong'), ('misled', 'A hit became a miss; the model was wrong'), ('both_missed', 'Missed, by the model too')], max_length=12),
         ),
         migrations.AddField(
             model_name='attempt',

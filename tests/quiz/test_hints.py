@@ -6,9 +6,12 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
+from cases import storage
 from cases.imaging import masks
+from cases.models import Finding
 from quiz import attempts, hints, jobs, opinions
 from quiz.grounding import shown
 from quiz.models import Attempt, Grounding, HintModel, Work
@@ -299,6 +302,24 @@ def test_what_the_opinion_did_is_recorded(trainee, finding, answered, paint, bef
     assert (
         done.score == attempts.submit_attempt(attempts.open_attempt(trainee, finding), payload=paint(*after)).score
     )  # the geometric score is never cut
+
+
+def test_graded_again_on_another_reference_it_is_said_anew(trainee, finding, answered, paint):
+    attempt = attempts.open_attempt(trainee, finding)
+    attempts.save_draft(attempt, paint(*WRONG))
+    for _ in range(4):
+        hints.take_hint(attempt)
+    done = attempts.submit_attempt(attempt, payload=paint(*RIGHT))
+    assert (done.unaided_verdict, done.ai_outcome) == ("missed", "rescued")
+    key = "truth/elsewhere.mask"  # where the first paint was: it was right, the model and the answer are not
+    storage.save_truth(key, masks.pack(masks.from_wire(paint(*WRONG), finding.volume.size)))
+    Finding.objects.filter(pk=finding.pk).update(truth_key=key, truth_sha256="0" * 64, truth_version=2)
+    call_command("rescore", dry_run=True)
+    done.refresh_from_db()
+    assert done.ai_outcome == "rescued"
+    call_command("rescore")
+    done.refresh_from_db()
+    assert (done.verdict, done.unaided_verdict, done.ai_outcome) == ("missed", "found", "misled")
 
 
 def test_without_an_opinion_nothing_is_recorded(attempt, answered, paint):

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
-from quiz import grading
+from quiz import grading, opinions
 from quiz.grading import Regraded
 from quiz.models import Attempt
 from quiz.scoring.rules import SCORER_VERSION
@@ -35,6 +35,9 @@ class Command(BaseCommand):
             for pk in ids:
                 attempt = Attempt.objects.select_related("finding__volume").get(pk=pk)
                 rows.append(grading.regrade(attempt, write=not options["dry_run"]))
+                if not (options["dry_run"] or rows[-1].problem):
+                    attempt.refresh_from_db()
+                    opinions.judge_again(attempt)
                 bar.update()
         summary = _summary(rows)
         self._tell(rows, summary, dry=options["dry_run"])
