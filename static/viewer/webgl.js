@@ -59,6 +59,7 @@ export class WebGl {
     const wishes = { alpha: false, antialias: false, depth: false, stencil: false, failIfMajorPerformanceCaveat: !any };
     const gl = (this.gl = canvas.getContext("webgl2", { ...wishes, preserveDrawingBuffer: false, powerPreference: "high-performance" }));
     if (!gl) throw new Error("no WebGL 2");
+    if (!any && isImitated(gl)) throw new Error("WebGL 2 in software");
     canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault();
       lost();
@@ -147,6 +148,12 @@ export class WebGl {
     this.kept.set(pane, made);
     return made;
   }
+}
+
+/** Not every browser counts a processor that plays the GPU as a performance caveat; its name tells. */
+function isImitated(gl) {
+  const names = gl.getExtension("WEBGL_debug_renderer_info");
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(gl.getParameter(names?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
 }
 
 function coloursOf(fill) {
