@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -72,12 +72,38 @@ def _store() -> Storage:
     return storages["volumes"]
 
 
+@contextlib.contextmanager
+def _errors_said() -> Iterator[None]:
+    """Stores on the network have errors of their own; here they are all OSError, as those of a disk are."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"The store did not do it ({type(error).__name__}: {str(error)[:300]}).") from error
+
+
+def _exists(name: str) -> bool:
+    with _errors_said():
+        return _store().exists(name)
+
+
+def _delete(name: str) -> None:
+    with _errors_said():
+        _store().delete(name)
+
+
 def _write(name: str, data: bytes) -> None:
-    _store().save(name, ContentFile(data))
+    """Raises OSError if the store put it under another name: rows would point to nothing."""
+    with _errors_said():
+        kept_as = _store().save(name, ContentFile(data))
+    if kept_as != name:
+        _delete(kept_as)
+        raise OSError(f"The store renames what it has already ({kept_as}); let it overwrite (file_overwrite).")
 
 
 def _read(name: str) -> bytes:
-    with _store().open(name, "rb") as file:
+    with _errors_said(), _store().open(name, "rb") as file:
         return file.read()
 
 
@@ -95,7 +121,7 @@ def _digest(encoded: Iterable[Encoded]) -> str:
 
 def has_slices(key: str) -> bool:
     """True once every slice below the key has been written."""
-    return _store().exists(f"{key}/complete.json")
+    return _exists(f"{key}/complete.json")
 
 
 def save_slices(key: str, encoded: Sequence[Encoded]) -> None:
@@ -146,15 +172,15 @@ def damaged_slices(key: str, count: int) -> list[int]:
 
 def forget_slices(key: str) -> None:
     """Remove the list that says that the slices are complete: they can still be read, and are written again."""
-    _store().delete(f"{key}/complete.json")
+    _delete(f"{key}/complete.json")
 
 
 def drop_slices(key: str, count: int) -> None:
     """Remove a volume's slices, the list of them first."""
     for name in ["complete.json", *(f"{k:04d}.gz" for k in range(count))]:
-        _store().delete(f"{key}/{name}")
-    with contextlib.suppress(OSError, NotImplementedError):
-        _store().delete(key)
+        _delete(f"{key}/{name}")
+    with contextlib.suppress(OSError):  # not every store has folders
+        _delete(key)
 
 
 def sweep() -> int:
@@ -171,7 +197,7 @@ def truth_key(volume: str, channel: int, sha256: str) -> str:
 
 
 def has_truth(key: str) -> bool:
-    return _store().exists(key)
+    return _exists(key)
 
 
 def save_truth(key: str, packed: bytes) -> None:
@@ -179,7 +205,7 @@ def save_truth(key: str, packed: bytes) -> None:
 
 
 def drop_truth(key: str) -> None:
-    _store().delete(key)
+    _delete(key)
 
 
 def load_truth(key: str) -> masks.SparseMask:
@@ -193,7 +219,7 @@ def load_truth(key: str) -> masks.SparseMask:
 def save_hint(volume: str, kind: str, data: bytes) -> str:
     """Keep a model's mask or heat ("mask", "heat"); the name, which is returned, says what the content is."""
     key = f"hints/{volume}/{checksum(data)}.{kind}"
-    if not _store().exists(key):
+    if not _exists(key):
         _write(key, data)
     return key
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.migrations.executor import MigrationExecutor
 
 from cases import imports, ingest, storage
 from cases.models import Category, Finding, Instance, Volume
@@ -533,3 +534,24 @@ def test_the_whole_ontology_is_there():
         "1a", "1b", "1c", "1d", "1e", "1f", "2a", "2b", "2c", "2d", "2e", "2f", "2g", "2h",
     ]  # fmt: skip
     assert Category.objects.get(code="11b").parent_id == "11"
+
+
+# -- the place it goes to ----------------------------------------------------------------------------------------------
+
+
+def test_a_store_that_does_not_answer_fails_entries_in_words(root, settings, tmp_path):
+    mini.one_scan(root, mini.rich())
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "volumes": {"BACKEND": "tests.cases.test_storage.Away", "OPTIONS": {"location": str(tmp_path / "other")}},
+    }
+    entry = run_one(root)
+    assert entry["outcome"] == "failed"
+    assert "no route to the bucket" in entry["reason"]
+    assert not Volume.objects.exists()
+
+
+def test_without_tables_the_line_to_run_is_said(root, monkeypatch):
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda self, targets: [object()])
+    with pytest.raises(CommandError, match=r"manage\.py migrate"):
+        run(root)

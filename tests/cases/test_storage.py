@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 
 from cases import storage
 from cases.imaging.slices import Encoded, checksum
@@ -46,3 +47,44 @@ def test_the_folder_of_slices_depends_on_what_they_hold_not_on_how_they_were_pac
     assert fast.data != small.data
     assert storage.slices_key("a", [fast]) == storage.slices_key("a", [small])
     assert storage.slices_key("a", [fast]) != storage.slices_key("a", [packed(content[::-1], 1)])
+
+
+class Away(FileSystemStorage):
+    """A store on the network that does not answer, with an error of its own kind."""
+
+    def _save(self, name, content):
+        raise RuntimeError("no route to the bucket")
+
+    def exists(self, name):
+        raise RuntimeError("no route to the bucket")
+
+    def _open(self, name, mode="rb"):
+        raise RuntimeError("no route to the bucket")
+
+
+def put(settings, tmp_path, backend):
+    options = {"location": str(tmp_path / "other")}
+    settings.STORAGES = {**settings.STORAGES, "volumes": {"BACKEND": backend, "OPTIONS": options}}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: storage.save_truth("truth/a/0.mask", b"x"),
+        lambda: storage.load_truth("truth/a/0.mask"),
+        lambda: storage.has_truth("truth/a/0.mask"),
+        lambda: storage.read_slice("volumes/a", 0),
+    ],
+)
+def test_a_store_that_is_away_is_an_oserror_that_says_so(settings, tmp_path, use):
+    put(settings, tmp_path, f"{__name__}.Away")
+    with pytest.raises(OSError, match="RuntimeError: no route to the bucket"):
+        use()
+
+
+def test_a_store_that_renames_is_refused_and_the_copy_removed(settings, tmp_path):
+    put(settings, tmp_path, "django.core.files.storage.FileSystemStorage")  # gives a name that is taken a suffix
+    storage.save_truth("truth/a/0.mask", b"first")
+    with pytest.raises(OSError, match="file_overwrite"):
+        storage.save_truth("truth/a/0.mask", b"second")
+    assert [path.read_bytes() for path in (tmp_path / "other").rglob("*.mask")] == [b"first"]

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from cases import imports
 from cases.imaging import rexgrounding
 from cases.imports import Job, Outcome
+from cases.management.migrated import need_tables
 
 GOOD = frozenset({"imported", "unchanged", "would be imported", "sound"})
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         only.add_argument("--check", action="store_true", help="Re-read what is stored and compare checksums.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        need_tables()
         root: Path = options["root"]
         try:
             entries = rexgrounding.read_entries(root)

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from cases.management.migrated import need_tables
 from quiz.bell import KINDS
 from quiz.grounding import registry
 from quiz.hint_worker import Worker, engine_names
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--poll", type=float, default=1.0, help="Seconds between two looks into the database.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        need_tables()
         os.nice(options["nice"])
         worker = Worker()
         signal.signal(signal.SIGTERM, lambda *_: worker.stop())

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from cases.management.migrated import need_tables
 from cases.models import Category, Finding
 from quiz import jobs
 from quiz.grounding import registry
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--queue-only", action="store_true", help="Leave the work to workers.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        need_tables()
         if options["model"] and options["model"] not in registry.names():
             known = ", ".join(registry.names()) or "none"
             raise CommandError(f"There is no engine {options['model']!r}; there are: {known}.")

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from tqdm import tqdm
 
+from cases.management.migrated import need_tables
 from quiz import grading, opinions
 from quiz.grading import Regraded
 from quiz.models import Attempt
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--report", type=Path, help="Write every grade before and after to this JSON file.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        need_tables()
         chosen = Attempt.objects.submitted() if options["all"] else grading.outdated_attempts()
         # By finding, so that what the system keeps of a truth file is used while it is there.
         ids = list(chosen.order_by("finding_id", "pk").values_list("pk", flat=True))
