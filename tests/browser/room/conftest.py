@@ -7,7 +7,6 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.test.utils import override_settings
-from pytest_django.live_server_helper import LiveServer
 
 from cases import ingest
 from cases.imaging import rexgrounding
@@ -68,19 +67,17 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(chromium, transactional_db, store, tmp_path_factory) -> Iterator[Site]:
+def site(chromium, live_server, transactional_db, store, tmp_path_factory) -> Iterator[Site]:
     put_categories(Category)
     root = scan.write(tmp_path_factory.mktemp("scan"))
     for entry in rexgrounding.read_entries(root):
         ct, mask = rexgrounding.locate_ct(root, [], entry), rexgrounding.locate_mask(root, entry)
         source = rexgrounding.Source(ct[0], mask)
         ingest.record_volume(ingest.store_volume(entry, source, mark=ingest.fingerprint(entry, source), trusted=True))
-    server = LiveServer("localhost")
-    site = Site(server.url, chromium)
+    site = Site(live_server.url, chromium)
     yield site
     for room in site.rooms:
         room.close()
-    server.stop()
 
 
 @pytest.fixture(autouse=True)
