@@ -14,6 +14,12 @@ document.addEventListener("click", (event) => {
   if (event.target.closest('[data-action="cancel-submit"]')) cancelSubmit();
 });
 
+// A choice made with the mouse gives the keys back to the picture: arrows would otherwise choose on.
+document.addEventListener("click", (event) => {
+  const chosen = event.detail && event.target.closest("label")?.control;
+  if (chosen && ["radio", "checkbox"].includes(chosen.type)) setTimeout(() => viewer.focus({ preventScroll: true }));
+});
+
 // -- keys -----------------------------------------------------------------------------------------------------------
 
 document.addEventListener("keydown", (event) => {

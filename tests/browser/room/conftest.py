@@ -41,8 +41,8 @@ def store(tmp_path_factory) -> Iterator[Path]:
 class Site:
     """The server and its people; rooms are opened by ``enter``."""
 
-    def __init__(self, url: str, browser) -> None:
-        self.url, self.browser = url, browser
+    def __init__(self, url: str, browser, root: Path) -> None:
+        self.url, self.browser, self.root = url, browser, root
         self.findings = list(Finding.objects.filter(volume__split="val").order_by("channel"))
         self.partial = list(Finding.objects.filter(volume__split="train").order_by("channel"))
         self.rooms: list[Room] = []
@@ -74,7 +74,7 @@ def site(chromium, live_server, transactional_db, store, tmp_path_factory) -> It
         ct, mask = rexgrounding.locate_ct(root, [], entry), rexgrounding.locate_mask(root, entry)
         source = rexgrounding.Source(ct[0], mask)
         ingest.record_volume(ingest.store_volume(entry, source, mark=ingest.fingerprint(entry, source), trusted=True))
-    site = Site(live_server.url, chromium)
+    site = Site(live_server.url, chromium, root)
     yield site
     for room in site.rooms:
         room.close()

@@ -10,6 +10,7 @@ Voxel = tuple[int, int, int]
 CLEAR = """() => {
     const viewer = document.querySelector("ct-viewer"), [K, J, I] = viewer.size;
     document.querySelectorAll("dialog[open]").forEach((one) => one.close());
+    document.getElementById("answer").reset();
     viewer.strokeFails();
     viewer.discardProposal();
     if (viewer.cine.on) viewer.cine.toggle();

@@ -1,0 +1,217 @@
+"""Keys: what the map says they do, a whole answer without a mouse, and names for those who hear the page."""
+
+import re
+
+import pytest
+
+from quiz.models import Attempt, State
+from tests.browser.room.room import VIEWER, box
+
+pytestmark = pytest.mark.browser
+
+# Key, what the page must then say (with the state it is pressed in: a cleared room at slice 6 of 0 to 11).
+DOES = [
+    ("ArrowUp", "viewer.k === 7"),
+    ("ArrowDown", "viewer.k === 5"),
+    ("Shift+ArrowUp", "viewer.k === 11"),
+    ("Shift+ArrowDown", "viewer.k === 1"),
+    ("PageUp", "viewer.k === 11"),
+    ("PageDown", "viewer.k === 1"),
+    ("Home", "viewer.k === 11"),
+    ("End", "viewer.k === 0"),
+    ("]", "viewer.brushMm === 8"),
+    ("[", "viewer.brushMm === 4"),
+    ("d", "viewer.tool === 'ball'"),
+    ("e", "viewer.tool === 'eraser'"),
+    ("s", "viewer.tool === 'lasso'"),
+    ("a", "viewer.tool === 'grow'"),
+    ("r", "viewer.tool === 'ruler'"),
+    ("w", "viewer.tool === 'window'"),
+    ("g", "viewer.tool === 'pan'"),
+    ("b", "viewer.tool === 'brush'"),
+    ("q", "viewer.painter.limits.on"),
+    ("1", "viewer.windowing.name === 'Lung'"),
+    ("2", "viewer.windowing.name === 'Mediastinum'"),
+    ("3", "viewer.windowing.name === 'Bone'"),
+    ("4", "viewer.windowing.name === 'Narrow lung'"),
+    ("v", "viewer.view === 'coronal'"),
+    ("v v", "viewer.view === 'sagittal'"),
+    ("v v v", "viewer.layout === 'three'"),
+    ("v v v v", "viewer.layout === 'one' && viewer.view === 'axial'"),
+    ("m", "viewer.slabMm === 5"),
+    ("m m m m", "viewer.slabMm === 0"),
+    ("k", "viewer.cine.on"),
+    ("k k", "!viewer.cine.on"),
+    ("+", "viewer.panes[0].camera.zoom === 1.25"),
+    ("-", "viewer.panes[0].camera.zoom === 0.8"),
+    ("+ + 0", "viewer.panes[0].camera.zoom === 1"),
+    ("j", "viewer.keyboard.on"),
+    ("j Escape", "!viewer.keyboard.on"),
+    ("o", "!viewer.show.fill"),
+    ("p", "true"),
+    ("c 3", "document.querySelector('input[name=confidence][value=\"3\"]').checked"),
+    ("x", "document.querySelector('input[name=absent]').checked"),
+    ("x x", "!document.querySelector('input[name=absent]').checked"),
+    ("i", "document.querySelector('.viewer-says').textContent.startsWith('Nothing to fill')"),
+    ("Shift+?", "document.getElementById('keys').open"),
+]
+
+CONTROLS = {
+    "button", "checkbox", "radio", "combobox", "slider", "spinbutton", "textbox", "link", "application", "toolbar",
+}  # fmt: skip
+
+
+def test_every_key_does_what_the_map_says(room):
+    for keys, expected in DOES:
+        room.clear()
+        for key in keys.split():
+            room.press(key)
+        assert room.page.evaluate(f"(() => {{ const viewer = {VIEWER}; return {expected}; }})()"), keys
+    room.press("Escape")
+    assert not room.page.evaluate("document.getElementById('keys').open")
+
+
+def test_undo_redo_clear_and_find_by_key(room):
+    room.of("brushMm = 1")
+    room.click(6, 10, 5)
+    room.of("k = 2")
+    room.press("f")  # back to the slice with most paint
+    assert room.of("k") == 6
+    for keys, expected in (
+        ("z", set()), ("Shift+Z", {(6, 10, 5)}), ("Control+z", set()), ("y", {(6, 10, 5)}), ("Delete", set()),
+        ("Control+z", {(6, 10, 5)}), ("Control+z", set()), ("Control+Shift+Z", {(6, 10, 5)}),
+    ):  # fmt: skip
+        room.press(keys)
+        assert room.painted() == expected, keys
+
+
+def test_the_map_names_every_key(room):
+    room.press("Shift+?")
+    named = set(room.page.locator("#keys kbd").all_text_contents())
+    pressed = {key.removeprefix("Shift+") for keys, _ in DOES for key in keys.split()}
+    words = {"ArrowUp": "↑", "ArrowDown": "↓", "Escape": "Esc"}
+    unnamed = {words.get(key, key.upper()) for key in pressed} - named
+    # Page keys, Home and End scroll as everywhere; 2 and 3 lie between 1 and 4; ? is how one came here.
+    assert unnamed <= {"PAGEUP", "PAGEDOWN", "HOME", "END", "2", "3", "?"}
+    room.press("Escape")
+
+
+def test_typing_in_a_field_is_not_a_key(room):
+    room.page.focus("[data-limit=low]")
+    room.page.keyboard.type("-35")
+    room.press("z"), room.press("k")
+    assert not room.of("cine.on")
+    room.page.focus("ct-viewer")
+
+
+def test_painting_by_keyboard(room):
+    # The crosshair starts in the middle, (6, 15, 10). The smallest brush: one voxel a step.
+    room.of("brushMm = 1")
+    room.press("j")
+    for key in ("ArrowUp", "ArrowUp", "ArrowLeft"):
+        room.press(key)
+    assert room.of("cursor") == {"k": 6, "j": 13, "i": 9}
+    room.page.keyboard.down(" ")
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        room.press(key)
+    room.page.keyboard.up(" ")
+    assert room.painted() == box(6, 13, slice(9, 12)) | {(6, 14, 11)}
+    room.press("ArrowDown")  # let go: it only moves
+    assert len(room.painted()) == 4
+    assert re.search(r"Row 16, column 12, slice 6, -800 HU$", room.page.text_content("ct-viewer .sr"))
+    room.press("z")
+    assert room.painted() == set()  # one stroke
+    room.press("PageUp")
+    assert room.of("k") == 11
+    # In the coronal view up is towards the head.
+    room.press("v"), room.press("ArrowDown")
+    assert room.of("cursor") == {"k": 10, "j": 15, "i": 11}
+    room.press("Control+ ")
+    room.press("j")
+
+
+def test_a_whole_answer_without_a_mouse(site):
+    attempt = site.attempt(mode="volume")
+    room = site.enter(attempt)
+    press = room.press
+    press("j")
+    for _ in range(2):
+        press("ArrowUp")
+    for _ in range(2):
+        press("ArrowLeft")
+    assert room.of("cursor") == {"k": 6, "j": 13, "i": 8}
+    press("a")  # grow from the crosshair: the nodule
+    press(" ")
+    room.until(f"{VIEWER}.painted.runs[4] !== undefined")
+    press("j")
+    press("c"), press("4")
+    press("Enter")
+    room.page.wait_for_selector("[data-feedback] .verdict.found")
+    room.until(f"{VIEWER}.truth !== null")
+    attempt.refresh_from_db()
+    assert attempt.state == State.SUBMITTED
+    assert attempt.confidence == 4
+    assert attempt.dice == 1.0  # the nodule, to the voxel
+    press("t")
+    assert room.pressed("toggle-truth") == "false"
+    press("p")
+    assert room.pressed("toggle-paint") == "false"
+    press("n")
+    assert room.of("k") in range(4, 8)
+    press(" ")
+    room.page.wait_for_url(lambda url: not url.endswith(f"/{attempt.pk}/"))
+    room.page.close()
+
+
+def test_tab_reaches_every_control(room):
+    seen = set()
+    room.page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
+    for _ in range(120):
+        seen.add(room.page.evaluate("document.activeElement.outerHTML.slice(0, 160)"))
+        room.press("Tab")
+        if room.page.evaluate("document.activeElement === document.body"):
+            break
+    visible = room.page.evaluate(
+        """() => [...document.querySelectorAll("main :is(button, input, select, summary, a[href])")]
+            .filter((one) => one.checkVisibility() && !one.disabled && one.type !== "hidden")
+            .filter((one) => one.type !== "radio")  // a group of these is one stop
+            .map((one) => one.outerHTML.slice(0, 160))"""
+    )
+    assert set(visible) - seen == set()
+    assert sum("<ct-viewer" in one for one in seen) == 1
+    room.of("focus()")
+
+
+def test_every_control_has_a_name(room):
+    """As the browser tells it to a screen reader."""
+    session = room.context.new_cdp_session(room.page)
+    for view in ("one", "three"):
+        room.of(f"lay('{view}')")
+        nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+        controls = [node for node in nodes if not node["ignored"] and node["role"]["value"] in CONTROLS]
+        assert len(controls) > 50
+        nameless = [node for node in controls if not node.get("name", {}).get("value", "").strip()]
+        assert nameless == []
+    session.detach()
+
+
+def test_reduced_motion(site):
+    room = site.enter(reduced_motion="reduce")
+    still = room.page.evaluate(
+        """() => [...document.querySelectorAll("*")].filter((one) => {
+            const { transitionDuration, animationName } = getComputedStyle(one);
+            return transitionDuration !== "0s" || animationName !== "none";
+        }).map((one) => one.outerHTML.slice(0, 80))"""
+    )
+    assert still == []
+    room.page.close()
+
+
+def test_nobody_elses_attempt_opens(site):
+    """A room that is not mine is not there."""
+    mine, theirs = site.attempt(), site.attempt()
+    room = site.enter(mine)
+    room.expected.append("404 (Not Found)")
+    assert room.page.goto(room.url.replace(f"/{mine.pk}/", f"/{theirs.pk}/")).status == 404
+    room.page.close()
+    assert Attempt.objects.filter(pk=theirs.pk, state=State.OPENED).exists()

@@ -1,0 +1,211 @@
+"""How one answers: locate, slice or volume, "not present", confidence, the clock; and what is shown afterwards."""
+
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from quiz.models import State, Verdict
+from tests.browser.room.room import VIEWER, box, voxels_of
+from tests.browser.room.scan import NODULE, SECOND, SIZE
+
+pytestmark = pytest.mark.browser
+
+
+def submit(room):
+    room.action("submit")
+    room.page.wait_for_selector("[data-feedback]")
+    room.until(f"{VIEWER}.truth !== null")
+    room.attempt.refresh_from_db()
+    assert room.attempt.state == State.SUBMITTED
+
+
+def dab(room, *voxels):
+    room.of("brushMm = 1")
+    for voxel in voxels:
+        room.of(f"moveTo({{k: {voxel[0]}}})")
+        room.click(*voxel)
+
+
+def marks(room):
+    return room.page.text_content("[data-marks]")
+
+
+def test_locating_counts_marks_and_says_when_they_are_too_many(site):
+    room = site.enter(site.attempt(finding=site.findings[1], mode="locate"))
+    assert marks(room) == ""
+    dab(room, (6, 12, 8))
+    assert marks(room) == "1 mark"
+    dab(room, (7, 13, 9))  # touches it by a corner across slices: the same mark
+    assert marks(room) == "1 mark"
+    dab(room, (9, 21, 15), (2, 5, 5))
+    assert marks(room) == "3 marks"
+    assert room.page.text_content("[data-marks-note]") == ""
+    dab(room, (2, 25, 18))
+    assert marks(room) == "4 marks"
+    assert "erase all but the 3" in room.page.text_content("[data-marks-note]")
+    room.press("z")
+    assert marks(room) == "3 marks"
+    assert room.page.text_content("[data-marks-note]") == ""
+    room.press("z")  # the wrong one
+    submit(room)
+    assert room.attempt.verdict == Verdict.FOUND
+    assert room.attempt.score == 100
+    assert voxels_of(room.of("painted")) == {(6, 12, 8), (7, 13, 9), (9, 21, 15)}
+    room.page.close()
+
+
+def test_the_mode_is_chosen_in_practice(site):
+    room = site.enter(site.attempt(mode="slice"))
+    dab(room, (6, 12, 8))
+    assert marks(room) == ""
+    room.page.click("#task label:has-text('Locate')")
+    room.page.wait_for_selector("#task[data-mode=locate]")
+    assert marks(room) == "1 mark"
+    assert "One tap" in room.page.text_content("#task")
+    room.page.click("#task label:has-text('Volume')")
+    room.page.wait_for_selector("#task[data-mode=volume]")
+    assert marks(room) == ""
+    assert room.painted() == {(6, 12, 8)}  # what is painted stays
+    room.attempt.refresh_from_db()
+    assert room.attempt.mode == "volume"
+    room.page.close()
+
+
+def test_an_outline_on_one_slice(site):
+    room = site.enter(site.attempt(mode="slice"))
+    room.press("a")
+    room.click(6, 12, 8)
+    room.until(f"{VIEWER}.painted.runs[4] !== undefined")
+    for k in (4, 5, 7):
+        room.of(f"moveTo({{k: {k}}})")
+        room.press("Delete")
+    assert room.painted() == box(6, *NODULE[1:])
+    submit(room)
+    assert room.attempt.verdict == Verdict.FOUND
+    assert room.attempt.score == 100
+    room.page.close()
+
+
+def test_not_present(site):
+    room = site.enter(site.attempt())
+    dab(room, (6, 12, 8))
+    room.press("x")
+    room.expected.append("400 (Bad Request)")
+    room.action("submit")
+    room.page.wait_for_selector("[role=alert]:has-text('not both')")
+    dab(room, (6, 13, 8))  # painting on takes "not present" back
+    assert not room.page.is_checked("input[name=absent]")
+    room.press("z"), room.press("z")
+    room.press("x")
+    submit(room)
+    assert room.attempt.absent
+    assert room.attempt.verdict == Verdict.MISSED
+    room.page.close()
+
+
+def test_confidence_by_key_and_by_hand(site):
+    for choose in (
+        lambda room: (room.press("c"), room.press("2")),
+        lambda room: room.page.click(".choices label >> nth=1"),
+    ):
+        room = site.enter(site.attempt())
+        dab(room, (6, 12, 8))
+        choose(room)
+        submit(room)
+        assert room.attempt.confidence == 2
+        room.page.close()
+
+
+def test_the_clock_can_be_put_away_and_stays_away(site):
+    room = site.enter(site.attempt())
+    assert ":" in room.page.text_content("[data-clock]")
+    room.page.click("[data-clock]")
+    assert room.page.text_content("[data-clock]") == "Show time"
+    room.reload()
+    assert room.page.text_content("[data-clock]") == "Show time"
+    room.page.click("[data-clock]")
+    room.page.close()
+
+
+def test_what_is_shown_after_the_answer(site):
+    """Found, missed and extra places to jump to; overlay, difference and side by side; linked scrolling; redo."""
+    room = site.enter(site.attempt(finding=site.findings[1]))
+    room.press("a")
+    room.click(6, 12, 8)
+    room.until(f"{VIEWER}.painted.runs[4] !== undefined")
+    room.press("b")
+    room.of("brushMm = 3")
+    room.of("k = 2")
+    room.drag((2, 25, 16), (2, 25, 18))
+    extra = {voxel for voxel in room.painted() if voxel[0] == 2}
+    submit(room)
+    page = room.page
+    page.wait_for_selector("[data-compare]:not([hidden])")
+    stops = page.locator(".stops button").all_text_contents()
+    assert [one.split()[0] for one in stops] == ["found", "missed", "extra"]
+    # Each jump shows its place: slices are counted from the head, so k = 2 is slice 10 of 12.
+    page.click(".stops button:has-text('extra')")
+    assert room.of("k") == 2
+    assert {tuple(room.of("cursor")[axis] for axis in "kji")} <= extra
+    page.click(".stops button:has-text('missed')")
+    assert room.of("k") in range(SECOND[0].start, SECOND[0].stop)
+    seen = []
+    for _ in range(3):
+        room.press("n")
+        seen.append(room.of("k"))
+    assert len({k in range(4, 8) for k in seen}) == 2
+    # What every voxel means, by the palette on screen: missed, extra, both.
+    for (k, j, i), bits in (((6, 12, 8), 3), ((9, 21, 15), 2), (next(iter(extra)), 1)):  # painted: 1, true: 2
+        room.of(f"k = {k}")
+        room.frame()
+        assert room.of(f"panes[0].bits[{j * 20 + i}]") == bits
+    page.click("[data-compare] label:has-text('Side by side')")
+    assert room.of("panes.length") == 2
+    assert room.of("panes.map((pane) => pane.role)") == ["you", "reference"]
+    k = room.of("k")
+    room.press("ArrowUp")  # scrolls; it does not choose the next way of comparing
+    room.press("+")
+    room.frame()
+    assert room.of("panes.map((pane) => pane.slice)") == [k + 1, k + 1]
+    assert room.of("panes.map((pane) => pane.camera.zoom)") == [1.25, 1.25]
+    page.click("[data-compare] label:has-text('Difference')")
+    assert room.of("panes.length") == 1
+    # Nothing can be painted any more.
+    before = room.painted()
+    room.press("b")
+    room.click(6, 5, 5)
+    room.press("Delete"), room.press("z")
+    assert room.painted() == before
+    # How this was scored, and once more for practice: the first score stays.
+    page.click("summary:has-text('How this was scored')")
+    page.wait_for_selector(".explanation .tiles img")
+    page.click("text=Paint it again")
+    page.wait_for_url(lambda url: not url.endswith(f"/{room.attempt.pk}/"))
+    page.close()
+
+
+def test_the_masks_open_on_the_scan(site, tmp_path):
+    """Downloads: on the CT's own grid, painted voxels where they were painted, instances kept in the truth."""
+    room = site.enter(site.attempt(finding=site.findings[1]))
+    dab(room, (6, 12, 8), (2, 25, 18))
+    submit(room)
+    ct = nib.load(next((site.root / "ct").rglob("valid_9301_a_1.nii.gz")))
+    read = {}
+    for link in room.page.locator(".downloads a").all():
+        with room.page.expect_download() as waiting:
+            link.click()
+        waiting.value.save_as(tmp_path / waiting.value.suggested_filename)
+        name = waiting.value.suggested_filename
+        gzip.decompress((tmp_path / name).read_bytes())
+        mask = nib.load(tmp_path / name)
+        assert mask.shape == ct.shape
+        np.testing.assert_allclose(mask.affine, ct.affine)
+        read["truth" if "truth" in name else "painted"] = np.asarray(mask.dataobj)
+    # The file is [i, j, k].
+    assert {tuple(int(n) for n in place[::-1]) for place in np.argwhere(read["painted"])} == {(6, 12, 8), (2, 25, 18)}
+    expected = np.zeros(SIZE, int)
+    expected[NODULE], expected[SECOND] = 1, 2
+    np.testing.assert_array_equal(read["truth"].transpose(2, 1, 0), expected)
+    room.page.close()
