@@ -11,6 +11,12 @@ const MOST_KEEPALIVE = 60000; // bytes a browser sends for a page that is gone
 const DAYS_KEPT = 60;
 const PREFIX = "sightline:draft:";
 
+function inText(bytes) {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+}
+
 export class Autosave {
   /** The one of this page, for what is around the viewer. */
   static current = null;
@@ -43,13 +49,19 @@ export class Autosave {
 
   // -- this browser's own copy ----------------------------------------------------------------------------------
 
-  /** {mask}: paint that had not reached the server when this browser last left the page, or null. */
-  unsaved() {
-    const copies = this.#copies();
-    const mine = copies.find((copy) => copy.revision === this.revision || (copy.writer && copy.writer === this.lastWriter));
+  /**
+   * {mask}: paint that had not reached the server when this browser last left the page, or null. draft: what is there.
+   * It goes on from that draft if it was made on its revision, by its writer, or on the very same paint: a page that is
+   * left twice in a second does not hear of the first time's revision.
+   */
+  unsaved(draft) {
+    const copies = this.#copies(), there = inText(toVarints(draft));
+    const mine = copies.find(
+      ({ revision, writer, base }) => revision === this.revision || (writer && writer === this.lastWriter) || base === there,
+    );
     try {
       if (mine) {
-        this.adopted = mine.key;
+        Object.assign(this, { adopted: mine.key, base: mine.paint });
         return { mask: fromVarints(mine.bytes) };
       }
     } catch {
@@ -93,10 +105,8 @@ export class Autosave {
   }
 
   #remember(bytes) {
-    let paint = "";
-    for (let at = 0; at < bytes.length; at += 8192) paint += String.fromCharCode(...bytes.subarray(at, at + 8192));
     try {
-      const copy = { at: Date.now(), revision: this.revision, writer: this.me, paint: btoa(paint) };
+      const copy = { at: Date.now(), revision: this.revision, writer: this.me, paint: inText(bytes), base: this.base };
       localStorage.setItem(this.key + this.me, JSON.stringify(copy));
     } catch {
       // A full or forbidden local store costs the second copy only.
@@ -147,13 +157,14 @@ export class Autosave {
 
   // -- saving ---------------------------------------------------------------------------------------------------
 
-  changed() {
+  /** The paint changed; it is sent after a moment without further strokes. */
+  changed(wait = this.wait) {
     if (this.stopped) return;
     this.dirty = true;
     if (this.stands === "refused") this.stands = "";
     if (this.stands || this.paused) return this.#remember(toVarints(this.read()));
     if (this.state !== "offline" && this.state !== "signed-out") this.#say("saving", "Saving");
-    this.#soon(this.wait);
+    this.#soon(wait);
   }
 
   /** While an answer is on its way nothing else is sent. */
@@ -257,7 +268,7 @@ export class Autosave {
       this.channel?.postMessage("saved");
       if (this.dirty) return;
       this.#drop(this.key + this.me, ...(this.adopted ? [this.adopted] : []));
-      this.adopted = null;
+      this.adopted = this.base = undefined;
       this.#say("saved", "Draft saved");
     } else if (response.status >= 500 || response.status === 429) {
       throw new Error(String(response.status));

@@ -85,10 +85,10 @@ export class CtViewer extends Display {
         this.dispatchEvent(new CustomEvent("viewer:saved", { bubbles: true, detail: { state, sentence } }));
       };
       this.autosave = new Autosave(this.getAttribute("draft"), this.getAttribute("csrf") || "", () => this.painted, tell);
-      const unsaved = this.autosave.unsaved();
+      const unsaved = this.autosave.unsaved(draft ?? { size: this.size, runs: {} });
       if (unsaved?.mask) draft = unsaved.mask;
       if (draft) this.#load(draft);
-      if (unsaved?.mask) this.autosave.changed();
+      if (unsaved?.mask) this.autosave.changed(0);
     } else if (draft) this.#load(draft);
     this.#painted();
   }

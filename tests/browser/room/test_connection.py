@@ -1,0 +1,264 @@
+"""Work is never lost: no network, no server, no session, another tab, another device, a page that is left."""
+
+import pytest
+from django.contrib.sessions.models import Session
+
+from quiz.models import State
+from tests.browser.room.room import VIEWER, voxels_of
+
+pytestmark = pytest.mark.browser
+
+A, B, C = (6, 12, 8), (6, 5, 5), (6, 25, 15)
+OFFLINE = ("ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION", "ERR_FAILED", "Failed to fetch")
+
+
+def dab(room, *voxels):
+    room.of("brushMm = 1")
+    for voxel in voxels:
+        room.of(f"moveTo({{k: {voxel[0]}}})")
+        room.click(*voxel)
+
+
+def stored(room):
+    """The draft on the server."""
+    room.attempt.refresh_from_db()
+    mask = room.attempt.draft_mask()
+    return (
+        set() if mask is None else {tuple(int(n) for n in place) for place in zip(*mask.dense().nonzero(), strict=True)}
+    )
+
+
+def until_stored(room, expected):
+    for _ in range(1200):
+        if stored(room) == expected:
+            return
+        room.page.wait_for_timeout(50)
+    pytest.fail(f"the draft is {stored(room)}, not {expected}")
+
+
+def says(room, text):
+    room.page.wait_for_selector(f"[data-draft-notice]:has-text({text!r})")
+
+
+def saved(room):
+    room.page.wait_for_selector("[data-out=saved]:has-text('Draft saved')")
+
+
+def test_the_network_goes_and_comes_back(site):
+    room = site.enter(expected=OFFLINE)
+    dab(room, A)
+    saved(room)
+    room.context.set_offline(True)
+    dab(room, B)
+    says(room, "No connection. Paint on")
+    dab(room, C)  # painting goes on
+    assert room.painted() == {A, B, C}
+    assert stored(room) == {A}
+    room.context.set_offline(False)
+    until_stored(room, {A, B, C})
+    saved(room)
+    assert room.page.locator("[data-draft-notice]").inner_text() == ""
+    room.page.close()
+
+
+def test_an_answer_is_sent_when_the_network_is_back(site):
+    room = site.enter(expected=OFFLINE)
+    dab(room, A)
+    saved(room)
+    room.context.set_offline(True)
+    room.action("submit")
+    room.page.wait_for_selector("[role=status]:has-text('Your answer is kept and will be sent')")
+    # One may think again: go on painting instead.
+    room.action("cancel-submit")
+    dab(room, B)
+    room.action("submit")
+    room.page.wait_for_selector("[role=status]:has-text('Your answer is kept and will be sent')")
+    room.context.set_offline(False)
+    room.page.wait_for_selector("[data-feedback]")
+    room.until(f"{VIEWER}.truth !== null")
+    room.attempt.refresh_from_db()
+    assert room.attempt.state == State.SUBMITTED
+    assert room.painted() == {A, B}
+    room.page.close()
+
+
+def test_the_server_restarts_in_the_middle(site):
+    """It takes the draft and goes down before it has answered; then only what stands before it answers; then it is back."""
+    room = site.enter(expected=(*OFFLINE, "502"))
+    seen = []
+
+    def down(route):
+        seen.append(route.request.method)
+        if len(seen) == 1:
+            route.fetch()  # it arrived, but the answer never did
+            return route.abort("connectionreset")
+        if len(seen) == 2:
+            return route.fulfill(status=502, body="")
+        return route.continue_()
+
+    room.page.route("**/draft/**", down)
+    dab(room, A)
+    says(room, "No connection. Paint on")
+    dab(room, B)
+    until_stored(room, {A, B})
+    saved(room)
+    assert len(seen) >= 3
+    # That the first draft had arrived made no conflict of it.
+    assert room.page.locator("[data-choice]").count() == 0
+    dab(room, C)
+    until_stored(room, {A, B, C})
+    room.reload()
+    assert room.painted() == {A, B, C}
+    room.page.close()
+
+
+def test_an_answer_whose_result_was_lost_is_asked_for_again(site):
+    room = site.enter(expected=OFFLINE)
+    lost = []
+
+    def lose(route):
+        if lost:
+            return route.continue_()
+        lost.append(route.fetch().status)
+        return route.abort("connectionreset")
+
+    dab(room, A)
+    saved(room)
+    room.page.route("**/submit/", lose)
+    room.action("submit")
+    room.page.wait_for_selector("[data-feedback]")
+    assert lost == [200]
+    room.attempt.refresh_from_db()
+    assert room.attempt.state == State.SUBMITTED
+    room.page.close()
+
+
+def test_a_page_that_is_left_keeps_its_last_stroke(site):
+    room = site.enter()
+    dab(room, A)
+    room.reload()  # at once: nothing had been saved yet
+    assert room.painted() == {A}
+    until_stored(room, {A})
+    dab(room, B)
+    room.page.goto(f"{site.url}/")
+    room.page.goto(room.url)
+    room.ready()
+    assert room.painted() == {A, B}
+    until_stored(room, {A, B})
+    room.page.close()
+
+
+def test_two_tabs_overwrite_nothing_unseen(site):
+    first = site.enter(expected=("409",))
+    dab(first, A)
+    saved(first)
+    second = site.enter(first.attempt, context=first.context, expected=("409",))
+    assert second.painted() == {A}
+    for room in (first, second):
+        says(room, "open in another tab")
+    second.page.click("[data-choice=hush]")
+    first.page.bring_to_front()
+    dab(first, B)
+    until_stored(first, {A, B})
+    says(second, "Paint was saved in another tab")
+    second.page.bring_to_front()
+    dab(second, C)  # all the same
+    says(second, "Nothing was overwritten: choose")
+    assert stored(first) == {A, B}
+    # Keeping mine is a choice, and then theirs is told.
+    second.page.click("[data-choice=keep-mine]")
+    until_stored(second, {A, C})
+    first.page.bring_to_front()
+    dab(first, (6, 20, 10))
+    says(first, "Nothing was overwritten: choose")
+    assert stored(first) == {A, C}
+    with first.page.expect_navigation():
+        first.page.click("[data-choice=take-theirs]")
+    first.ready()
+    assert first.painted() == {A, C}
+    # One of them answers: the other says so and keeps nothing back.
+    first.action("submit")
+    first.page.wait_for_selector("[data-feedback]")
+    says(second, "was submitted in another tab")
+    second.page.bring_to_front()
+    with second.page.expect_navigation():
+        second.page.click("[data-choice=reload]")
+    second.page.wait_for_selector("[data-feedback]")
+    first.page.close(), second.page.close()
+
+
+def test_the_draft_goes_on_on_another_device(site):
+    first = site.enter(expected=("409",))
+    dab(first, A)
+    saved(first)
+    second = site.enter(first.attempt, expected=("409",), width=1024, height=768)  # a browser of its own
+    assert second.painted() == {A}
+    dab(second, B)
+    until_stored(second, {A, B})
+    # Back at the first, which knows nothing of it.
+    dab(first, C)
+    says(first, "in another tab or on another device")
+    assert stored(first) == {A, B}
+    with first.page.expect_navigation():
+        first.page.click("[data-choice=take-theirs]")
+    first.ready()
+    assert first.painted() == {A, B}
+    # Submitting paint that is not the latest is stopped, too.
+    dab(first, C)
+    until_stored(first, {A, B, C})
+    second.action("submit")
+    says(second, "Nothing was overwritten: choose")
+    second.attempt.refresh_from_db()
+    assert second.attempt.state == State.OPENED
+    first.page.close(), second.page.close()
+
+
+def sign_in(room):
+    dialog = room.page.locator("dialog.sign-in")
+    dialog.locator("[name=login]").fill(room.attempt.user.username)
+    dialog.locator("[name=password]").fill("a long enough password")
+    dialog.locator("form[action] button, form:has([name=login]) button[type=submit]").first.click()
+    dialog.wait_for(state="detached")
+
+
+def test_the_session_ends_and_one_signs_in_again_in_place(site):
+    room = site.enter(expected=("401", "403"))
+    dab(room, A)
+    saved(room)
+    Session.objects.all().delete()
+    dab(room, B)
+    says(room, "You are signed out. Paint on")
+    dab(room, C)
+    assert stored(room) == {A}
+    room.page.click("[data-choice=sign-in]")
+    sign_in(room)
+    until_stored(room, {A, B, C})
+    assert room.painted() == {A, B, C}
+    # And again with the answer: it is sent after the sign-in, in the same page.
+    Session.objects.all().delete()
+    room.action("submit")
+    sign_in(room)
+    room.page.wait_for_selector("[data-feedback]")
+    room.until(f"{VIEWER}.truth !== null")
+    assert voxels_of(room.of("truth.wire")) != set()
+    room.attempt.refresh_from_db()
+    assert room.attempt.state == State.SUBMITTED
+    room.page.close()
+
+
+def test_a_wrong_password_is_said_and_later_is_possible(site):
+    room = site.enter(expected=("401", "403"))
+    Session.objects.all().delete()
+    dab(room, A)
+    says(room, "You are signed out")
+    room.page.click("[data-choice=sign-in]")
+    dialog = room.page.locator("dialog.sign-in")
+    dialog.locator("[name=login]").fill(room.attempt.user.username)
+    dialog.locator("[name=password]").fill("not this one")
+    dialog.locator("form:has([name=login]) button[type=submit]").first.click()
+    dialog.locator("text=/not correct|incorrect|did not/i").first.wait_for()
+    dialog.locator("form[method=dialog] button").click()
+    dialog.wait_for(state="detached")
+    dab(room, B)
+    assert room.painted() == {A, B}
+    room.page.close()
