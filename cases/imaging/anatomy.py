@@ -1,7 +1,7 @@
 """Where the lungs are, and the words for a place in them: side and zone."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,8 @@ def lung_field(voxels: NDArray[np.int16], grid: Grid) -> LungField | None:
     steps = [max(1, round(COARSE_MM / mm)) for mm in grid.spacing_mm]
     coarse = voxels[:: steps[0], :: steps[1], :: steps[2]]
     cell_ml = grid.voxel_ml * steps[0] * steps[1] * steps[2]
-    lungs = _lungs(coarse, cell_ml)
-    if lungs is None:
+    lungs = air_of_lungs(coarse, cell_ml)
+    if lungs.sum() * cell_ml < MIN_LUNGS_ML:
         return None
     spans = []
     for axis in range(3):
@@ -50,30 +50,27 @@ def lung_field(voxels: NDArray[np.int16], grid: Grid) -> LungField | None:
         if filled.size == 0:
             return None
         spans.append((int(filled[0]) * steps[axis], min(grid.size[axis], (int(filled[-1]) + 1) * steps[axis])))
-    midline = _midline(lungs)
+    midline = midline_of(lungs)
     if midline is None:
         return None
     whole = spans[0][0] > 0 and spans[0][1] < grid.size[0]
     return LungField((spans[0], spans[1], spans[2]), midline * steps[2], whole)
 
 
-def _lungs(coarse: NDArray[np.int16], cell_ml: float) -> NDArray[np.bool_] | None:
-    air = coarse < AIR_HU
-    labels, count = ndimage.label(air)
-    if count == 0:
-        return None
+def air_of_lungs(coarse: NDArray[Any], cell_ml: float) -> NDArray[np.bool_]:
+    """Cells of a coarse CT (HU) that are air within the patient: lungs, and the airways that join them."""
+    labels, count = ndimage.label(coarse < AIR_HU)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    means = ndimage.mean(coarse, labels, index=np.arange(count + 1))
+    means = np.bincount(labels.ravel(), weights=coarse.ravel(), minlength=count + 1) / np.maximum(sizes, 1)
     edges = np.concatenate([labels[:, [0, -1], :].ravel(), labels[:, :, [0, -1]].ravel()])
     at_edge = np.zeros(count + 1, dtype=bool)
     at_edge[np.unique(edges)] = True
-    keep = (sizes * cell_ml > 50.0) & ~(at_edge & (np.asarray(means) < OUTSIDE_HU))
+    keep = (sizes * cell_ml > 50.0) & ~(at_edge & (means < OUTSIDE_HU))
     keep[0] = False
-    lungs: NDArray[np.bool_] = keep[labels]
-    return lungs if lungs.sum() * cell_ml >= MIN_LUNGS_ML else None
+    return np.asarray(keep[labels], dtype=bool)
 
 
-def _midline(lungs: NDArray[np.bool_]) -> float | None:
+def midline_of(lungs: NDArray[np.bool_]) -> float | None:
     """Column with the least lung between the two columns that halve each side's share; None if there is no valley."""
     profile = ndimage.gaussian_filter1d(lungs.sum(axis=(0, 1)).astype(float), 2.0)
     share = np.cumsum(profile) / profile.sum()
