@@ -46,7 +46,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "2e": (
         r"(pleur\w+)( \w+){0,2} (effusion\w*|fluid|thicken\w*|collection\w*|plaque\w*|empyema)",
-        r"effusion\w*",
+        r"(?<!pericardial )(?<!joint )effusion\w*",
         r"haemothorax",
         r"hemothorax",
         r"empyema",
@@ -141,6 +141,12 @@ ZONES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+_OTHER_ORGANS = (
+    r"(atri|ventric|heart|coronary|main coronary|kidney|renal|adrenal|hepatic|liver|breast|thyroid|axill|subclav|jugular"
+    r"|carotid|brachioceph|clavic|scapul|humer|vertebr)"
+)
+"""A side that is said of one of these says nothing of the finding."""
+
 WORDS: dict[str, tuple[str, ...]] = {
     "both": (
         r"\bbilateral\w*",
@@ -148,13 +154,11 @@ WORDS: dict[str, tuple[str, ...]] = {
         r"\bboth\b(?= \w+ lobes)",
     ),
     "right": (
-        r"\bright\b(?!-? of)",
-        r"\bright-sided\b",
+        rf"\bright\b(?!-? of| {_OTHER_ORGANS})",
         r"\br(u|m|l)l\b",
     ),
     "left": (
-        r"\bleft\b",
-        r"\bleft-sided\b",
+        rf"\bleft\b(?! {_OTHER_ORGANS})",
         r"\bl(u|l)l\b",
         r"\blingul\w*",
     ),
@@ -185,15 +189,40 @@ WORDS: dict[str, tuple[str, ...]] = {
         r"\bparacardiac",
         r"\bperibronchovascular",
     ),
-    "absent": (r"\b(no|without|absence of|negative for|free of|not? (seen|observed|detected|identified|present))\b",),
-    "but": (r"\b(but|however|except|although)\b",),
+    # What follows in the same clause is not there ...
+    "denied": (
+        r"\bno\b(?! (significant |interval |obvious |major )*change)",
+        r"\b(without|absence of|negative for|free (of|from)|neither|nor|never|rul(ed|es) out|resolution of)\b",
+        r"\bnot (have|show|contain|any)\b",
+    ),
+    # ... and neither is what came before.
+    "gone": (
+        r"\b((is|are|was|were|be|been|has|have|could|can) )?not( be)?( \w+)? ?"
+        r"(seen|observed|detected|found|identified|noted|present|evident|visuali[sz]ed)\b"
+        r"(?! (previously|before|on (the )?pr))(?<!previously seen)",
+        r"\b(is|are|was|were) (absent|excluded|ruled out)\b",
+        r"\b(has|have)( \w+)? (resolved|disappeared)\b",
+    ),
+    "clause": (r"[.;:](?!\d)", r"\b(but|however|except|although|though|whereas|while|yet)\b"),
+    "besides": (
+        r"\b(extend\w*|more|mostly|mainly|especially|predominant\w*|particularly|prominent\w*|adjacent|near|next to)\b",
+        r"\b(secondary|due to|associated|accompan\w+|caused)\b",
+    ),
     "many": (
         r"\b(multiple|several|multifocal|numerous|scattered|diffuse|few|two|three|four|five|many|bilateral|widespread)\b",
         r"\b(nodules|masses|opacities|densities|consolidations|cysts|lesions|bands|bullae|blebs|areas|foci|cavities|metastases)\b",
     ),
+    "foreign": (
+        # Small words of German, French, Spanish, Italian, Portuguese, Dutch and Turkish that English lacks.
+        r"\b(der|die|das|und|mit|ohne|im|rechts|links|rechten|linken|nicht|kein\w*|eine[rnms]?|beidseits)\b",
+        r"\b(le|les|du|des|dans|avec|sans|droite?|gauche|une|et|est|aux|el|los|las|del|con|sin|en|y|es)\b",
+        r"\b(derech[oa]|izquierd[oa]|gli|della|nel|senza|destr[oa]|sinistr[oa]|di|os|da|do|direito|esquerdo|em|com|sem)\b",
+        r"\b(de|het|een|met|zonder|rechter|linker|van|akciğer\w*|lob\w*da|ve|her|izlen\w+|mevcuttur)\b",
+    ),
     "english": (r"\b(the|of|in|and|with|both|right|left|lung|lobe|upper|lower|there|is|are|at|on|normal)\b",),
 }
-"""Sides, front and back, rim (peripheral, lateral) and core (central, medial), absence, number, and plain English."""
+"""Sides, front and back, rim (peripheral, lateral) and core (central, medial), absence, what stands beside the finding,
+number, and which language it is."""
 
 
 def compiled(words: dict[str, tuple[str, ...]]) -> dict[str, re.Pattern[str]]:

@@ -22,8 +22,11 @@ CATEGORIES = ("1a", "1b", "1c", "1d", "1e", "1f", "2a", "2b", "2c", "2d", "2e", 
 
 _KINDS, _LOBES, _ZONES = compiled(KINDS), compiled(LOBES), compiled(ZONES)
 _WORDS = compiled(WORDS)
+_LOBE = r"(?:upper|middle|lower)(?: lobes?)?"
+_SEVERAL_LOBES = re.compile(rf"\b{_LOBE}(?:(?: ?,| and| or|, and)(?: the)?(?: right| left)? {_LOBE})+(?<=lobe|obes)")
 _SIZE = re.compile(
-    r"(\d{1,3}(?:[.,]\d{1,2})?)(?:\s?(?:mm|cm)?\s?[x×*]\s?(\d{1,3}(?:[.,]\d{1,2})?))*\s?-?(mm|cm|millimet|centimet)",
+    r"(\d{1,3}(?:[.,]\d{1,2})?)(?:\s?(?:mm|cm)?\s?[x×*]\s?(\d{1,3}(?:[.,]\d{1,2})?))*\s?-?(mm|cm|millimet\w*|centimet\w*)"
+    r"(?! (?:from|away|apart|above|below|slice))",
     re.ASCII,
 )
 
@@ -76,27 +79,31 @@ def parse(sentence: str) -> Parsed:
     text = " ".join(sentence.lower().replace("‐", "-").replace("–", "-").split())
     if not text:
         return Parsed(text, note="The sentence is empty.")
-    found = _first_kind(text)
-    if not found:
-        foreign = not _WORDS["english"].search(text)
+    said = _asserted(text)
+    found = _first_kind(said)
+    negated = not found
+    if negated:
+        said, found = text, _first_kind(text)
+    if not found or _is_foreign(text):
+        foreign = _is_foreign(text) or not _WORDS["english"].search(text)
         note = (
             "The sentence is not understood: no English finding words in it."
             if foreign
             else "No finding of lung or pleura that is known here is named in the sentence."
         )
         return Parsed(text, note=note, side=_side(text), size_mm=_size(text))
-    negated = _is_negated(text)
-    category = found if found != "2d" or not _is_glass(text) else "2c"
+    category = found if found != "2d" or not _is_glass(said) else "2c"
+    where = _where(said)
     return Parsed(
         text=text,
         category=category,
-        side=_side(text),
-        lobes=_lobes(text),
-        zones=frozenset(name for name, pattern in _ZONES.items() if pattern.search(text)),
-        front=_one_of(text, _WORDS["anterior"], _WORDS["posterior"], "anterior", "posterior"),  # type: ignore[arg-type]
-        depth=_one_of(text, _WORDS["rim"], _WORDS["core"], "rim", "core"),  # type: ignore[arg-type]
-        size_mm=_size(text),
-        plural=bool(_WORDS["many"].search(text)),
+        side=_side(where) or _side(said),
+        lobes=_lobes(where),
+        zones=_zones(where),
+        front=_one_of(where, _WORDS["anterior"], _WORDS["posterior"], "anterior", "posterior"),  # type: ignore[arg-type]
+        depth=_one_of(where, _WORDS["rim"], _WORDS["core"], "rim", "core"),  # type: ignore[arg-type]
+        size_mm=_size(said),
+        plural=bool(_WORDS["many"].search(said)),
         negated=negated,
         note="The sentence says that the finding is absent." if negated else "",
     )
@@ -121,16 +128,36 @@ def _is_glass(text: str) -> bool:
     return bool(re.search(r"gr(ou|u)nd[- ]?glass|(sub|non|part)[- ]?solid", text))
 
 
-def _is_negated(text: str) -> bool:
-    """ "No nodule in the right lung", but not "nodule ... no calcification"."""
-    said = _WORDS["absent"].search(text)
-    if not said or _WORDS["but"].search(text):
-        return False
-    kinds = [match.start() for pattern in _KINDS.values() if (match := pattern.search(text))]
-    return bool(kinds) and (
-        said.start() < min(kinds)
-        or re.search(r"\bnot? (seen|observed|detected|identified|present)\b", text) is not None
-    )
+def _asserted(text: str) -> str:
+    """The sentence less what it says is not there: "nodule without calcification" keeps the nodule."""
+    kept, start = [], 0
+    for border in [*_WORDS["clause"].finditer(text), None]:
+        clause = text[start : border.start() if border else len(text)]
+        if not _WORDS["gone"].search(clause):
+            denied = _WORDS["denied"].search(clause)
+            kept.append(clause[: denied.start()] if denied else clause)
+        start = border.end() if border else len(text)
+    return " ; ".join(kept)
+
+
+def _where(text: str) -> str:
+    """The part that says where it is: what stands before "extending into", "more prominent in" and the like, if that
+    names a place at all."""
+    besides = _WORDS["besides"].search(text)
+    before = text[: besides.start()] if besides else ""
+    return before if _side(before) or _lobes(before) or _zones(before) else text
+
+
+def _zones(text: str) -> frozenset[str]:
+    return frozenset(name for name, pattern in _ZONES.items() if pattern.search(text))
+
+
+def _is_foreign(text: str) -> bool:
+    letters = [letter for letter in text if letter.isalpha()]
+    if sum(not letter.isascii() for letter in letters) > 0.15 * len(letters):
+        return True
+    strange = len(_WORDS["foreign"].findall(text))
+    return strange >= 2 and strange > len(_WORDS["english"].findall(text))
 
 
 def _side(text: str) -> Side:
@@ -146,9 +173,8 @@ def _side(text: str) -> Side:
 
 def _lobes(text: str) -> frozenset[str]:
     named = {name for name, pattern in _LOBES.items() if pattern.search(text)}
-    pair = re.search(r"\b(upper|middle|lower)(?: lobe)?(?:,| and| or)+ (upper|middle|lower) lobes?\b", text)
-    if pair:
-        named |= {pair[1], pair[2]}
+    for several in _SEVERAL_LOBES.finditer(text):
+        named |= set(re.findall("upper|middle|lower", several[0]))
     if "lingula" in named and "upper" in named and not re.search(r"upper lobes? and (the )?lingul|lingul\w* and", text):
         named.discard("upper")  # "lingular segment of the left upper lobe" is the lingula
     if re.search(r"(superior|apical|apex)( \w+){0,2} segment( \w+){0,3} (of|in) the (right|left)? ?lower", text):

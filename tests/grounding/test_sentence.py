@@ -127,6 +127,12 @@ def test_one_or_several(sentence, plural):
         ("Lungs free of consolidation", True),
         ("Nodule in the right lung without calcification", False),
         ("No effusion, but a nodule in the right lung", False),
+        ("Pleural effusion is absent", True),
+        ("No nodule, mass or consolidation", True),
+        ("The effusion on the left has completely resolved", True),
+        ("There is no evidence of consolidation in the left lung", True),
+        ("No significant change in the size of the nodule in the left upper lobe", False),
+        ("A nodule that was not previously seen in the left lung", False),
     ],
 )
 def test_absence(sentence, negated):
@@ -141,6 +147,11 @@ def test_absence(sentence, negated):
         ("  \n ", "empty"),
         ("x" * (MAX_CHARACTERS + 1), "characters"),
         ("Nódulo pulmonar sólido no lobo superior", "not understood"),
+        ("Nodule du lobe inférieur droit avec une consolidation", "not understood"),
+        ("Rundherd im rechten Oberlappen mit Erguss", "not understood"),
+        ("Sağ akciğer üst lobda nodül izlendi", "not understood"),
+        ("'; DROP TABLE findings; --", "understood"),
+        ("Pericardial effusion is seen", "No finding of lung or pleura"),
         ("右肺上葉に結節", "not understood"),
         ("The heart is of normal size", "No finding of lung or pleura"),
     ],
@@ -158,6 +169,26 @@ def test_any_text_gives_an_answer(text):
     numbers = attributes(read)
     assert numbers.shape == (len(ATTRIBUTES),)
     assert np.isfinite(numbers).all()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "category", "side", "lobes", "mm"),
+    [
+        ("No pleural effusion, but a 6 mm nodule in the right middle lobe", "2d", "right", {"middle"}, 6),
+        ("Mass in the left lung extending into the lower lobe", "2d", "left", set(), 0),
+        ("Emphysema in both lungs, more prominent in the upper lobes", "1c", "both", set(), 0),
+        ("Emphysema, more prominent in the upper lobes", "1c", "", {"upper"}, 0),
+        ("Left atrium is enlarged; nodule in the right lung", "2d", "right", set(), 0),
+        ("Linear opacities in left upper, right middle and lower lobes", "2a", "both", {"upper", "middle", "lower"}, 0),
+        ("Consolidation in the right upper lobe and left lower lobe", "2b", "both", {"upper", "lower"}, 0),
+        ("Nodule in the right lung, 10 mm from the pleura", "2d", "right", set(), 0),
+        ("CONSOLIDATION IN THE LEFT\nLOWER  LOBE", "2b", "left", {"lower"}, 0),
+        ("A 5 mm nodule in the laterobasal segment of the lower lobe of the right lung", "2d", "right", {"lower"}, 5),
+    ],
+)
+def test_what_is_said_beside_the_finding_is_told_apart(sentence, category, side, lobes, mm):
+    read = parse(sentence)
+    assert (read.category, read.side, read.lobes, read.size_mm, read.note) == (category, side, lobes, mm, "")
 
 
 @pytest.mark.parametrize("piece", ["1x", "1 mm x ", "right upper ", "thicken ", "no ", "bronch ", "pleural a "])
