@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cases.imaging import masks
+from quiz import jobs
 from quiz.grounding import registry
 from quiz.grounding.base import EngineError, EngineUnavailable, Grounding, GroundingCancelled, Heat
 
@@ -70,3 +71,9 @@ def make() -> Fake:
 def install() -> None:
     """Make it one of the engines there are."""
     registry._WHERE["fake"] = "tests.fake_engine:make"
+
+
+def work_off(fake: Fake) -> None:
+    """Do all that waits for the fake engine, in this process."""
+    while (claimed := jobs.claim("test", ["fake"])) is not None:
+        jobs.perform(claimed, fake)

@@ -15,31 +15,16 @@ from cases.models import Finding
 from quiz import attempts, hints, jobs, opinions
 from quiz.grounding import shown
 from quiz.models import Attempt, Grounding, HintModel, Work
-from tests.fake_engine import NODULE, OPPOSITE, Fake
+from tests.fake_engine import NODULE, OPPOSITE, Fake, work_off
 
 SPOT = (6, 22, 12)  # k, j, i: a first mark on the wrong side
-
-
-def work(fake):
-    while (claimed := jobs.claim("test", ["fake"])) is not None:
-        jobs.perform(claimed, fake)
-
-
-@pytest.fixture
-def fake():
-    return Fake()
-
-
-@pytest.fixture
-def model(library, fake):
-    return jobs.register(fake)
 
 
 @pytest.fixture
 def answered(model, fake, library):
     """The model has looked at every finding: right on the nodule at the left, wrong on the effusion at the right."""
     jobs.want(model, library)
-    work(fake)
+    work_off(fake)
     return {row.finding_id: row for row in Grounding.objects.all()}
 
 
@@ -191,7 +176,7 @@ def test_a_missing_opinion_is_asked_for_and_comes(attempt, model, fake, paint):
         hints.take_hint(attempt)
     assert refused.value.waiting
     assert attempt.hints.count() == 3
-    work(fake)
+    work_off(fake)
     assert hints.take_hint(attempt).kind == "heat"
 
 
@@ -219,7 +204,7 @@ def test_an_empty_answer_is_an_answer(trainee, library, model, fake, paint):
     finding.sentence = "Emphysema"  # names no side: the fake engine marks nothing
     finding.save()
     jobs.want(model, [finding])
-    work(fake)
+    work_off(fake)
     attempt = attempts.open_attempt(trainee, finding)
     heat, outline = climb(attempt, paint, 5)[3:]
     assert "marks nothing" in heat.text

@@ -16,17 +16,6 @@ from quiz.models import Grounding, Work
 from tests.fake_engine import NODULE, Fake
 
 
-@pytest.fixture
-def fake():
-    return Fake()
-
-
-@pytest.fixture
-def model(library, fake):
-    """Known only once the library is there: nothing is queued yet."""
-    return jobs.register(fake)
-
-
 def ask(model, volume, sentence):
     return jobs.want_sentence(model, volume, sentence)
 

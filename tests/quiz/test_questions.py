@@ -9,19 +9,9 @@ from django.utils import timezone
 from cases.imaging import masks
 from quiz import attempts, jobs, questions
 from quiz.models import Attempt, Grounding, Question, Work
-from tests.fake_engine import OPPOSITE, Fake
+from tests.fake_engine import OPPOSITE, work_off
 
 RIGHT = (6, 22, 35)
-
-
-@pytest.fixture
-def fake():
-    return Fake()
-
-
-@pytest.fixture
-def model(library, fake):
-    return jobs.register(fake)
 
 
 @pytest.fixture
@@ -34,11 +24,6 @@ def done(trainee, finding, paint):
     return attempts.submit_attempt(attempts.open_attempt(trainee, finding), payload=paint(*RIGHT))
 
 
-def work(fake):
-    while (claimed := jobs.claim("test", ["fake"])) is not None:
-        jobs.perform(claimed, fake)
-
-
 def test_a_question_is_asked_queued_and_answered(done, model, worker, fake, as_user, trainee):
     client = as_user(trainee)
     address = f"/api/v1/attempts/{done.pk}/questions/"
@@ -47,7 +32,7 @@ def test_a_question_is_asked_queued_and_answered(done, model, worker, fake, as_u
     assert (asked.json()["state"], asked.json()["outline"]) == ("queued", None)
     page = client.get(f"/attempts/{done.pk}/").content.decode()
     assert "it is next" in page
-    work(fake)
+    work_off(fake)
     one = client.get(f"{address}{asked.json()['id']}/").json()
     assert one["state"] == "done"
     expected = np.zeros((24, 40, 48), np.uint8)
@@ -118,7 +103,7 @@ def test_markup_in_a_question_is_text(done, model, worker, as_user, trainee):
 
 def test_another_language_is_answered_with_the_engines_note(done, model, worker, fake, as_user, trainee):
     question = questions.ask(done, "Rundherd im Oberlappen")
-    work(fake)
+    work_off(fake)
     page = as_user(trainee).get(f"/attempts/{done.pk}/questions/{question.pk}/").content.decode()
     assert "Marks nothing for this sentence" in page
     assert "names no place" in page
@@ -132,10 +117,10 @@ def test_three_wait_at_once_and_twenty_in_an_hour(done, model, worker, fake, as_
     assert refused.status_code == 429
     assert refused["Retry-After"] == "30"
     assert "3 of your questions wait" in refused.content.decode()
-    work(fake)
+    work_off(fake)
     for n in range(3, 20):
         questions.ask(done, f"nodule {n}")
-        work(fake)
+        work_off(fake)
     with pytest.raises(questions.QuestionRefused, match="20 questions within an hour") as slow:
         questions.ask(done, "nodule 21")
     assert 3500 < slow.value.retry_after <= 3601
@@ -168,7 +153,7 @@ def test_a_worker_that_died_while_answering_is_not_believed_in(done, model, work
 
 def test_what_failed_says_why_and_can_be_asked_again(done, model, worker, fake, as_user, trainee):
     question = questions.ask(done, "this refuses")
-    work(fake)
+    work_off(fake)
     fragment = as_user(trainee).get(f"/attempts/{done.pk}/questions/{question.pk}/").content.decode()
     assert "could not answer: The lungs cannot be found" in fragment
     assert 'class="busy"' not in fragment
