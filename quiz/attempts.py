@@ -241,6 +241,7 @@ def truth_of(attempt: Attempt) -> dict[str, Any]:
         "mask": masks.to_wire(storage.load_truth(finding.truth_key)),
         "painted": masks.to_wire(attempt.painted_mask()),
         "partial": not finding.exhaustive,
+        "unjudged": masks.to_wire(grading.unjudged_of(attempt)),
         "largest_k": finding.largest_k,
         "instances": (attempt.reveal or {}).get("instances", []),
         "extras": (attempt.reveal or {}).get("extras", []),

@@ -106,6 +106,13 @@ def areas_of(attempt: Attempt) -> masks.SparseMask:
     return explain.areas(question_of(attempt.finding), attempt.painted_mask(), mode=attempt.mode)
 
 
+def unjudged_of(attempt: Attempt) -> masks.SparseMask:
+    """Painted voxels of a submitted attempt that the reference cannot judge; none where it marks everything."""
+    if attempt.finding.exhaustive:
+        return masks.empty(attempt.finding.volume.size)
+    return areas_of(attempt).only(explain.KINDS.index("not_judged") + 1)
+
+
 # -- grading again -------------------------------------------------------------------------------------------------------
 
 

@@ -203,8 +203,9 @@ class TruthSerializer(serializers.Serializer):
     mask = MaskSerializer()
     painted = MaskSerializer()
     partial = serializers.BooleanField(  # type: ignore[assignment]
-        help_text="Not every instance is annotated: extra paint is not judged."
+        help_text="Not every instance is annotated: some extra paint is not judged."
     )
+    unjudged = MaskSerializer(help_text="Painted voxels that are not judged.")
     largest_k = serializers.IntegerField()
     instances = TruthInstanceSerializer(many=True)
     extras = serializers.ListField(child=serializers.DictField())

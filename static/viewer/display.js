@@ -18,8 +18,7 @@ export class Display extends HTMLElement {
     this.slabMm = 0;
     this.panes = [];
     this.active = this.pointed = this.pointer = null;
-    this.truth = this.hint = null;
-    this.partial = false;
+    this.truth = this.hint = this.unjudged = null;
     this.layout = "one";
     this.cine = new Cine(this);
   }

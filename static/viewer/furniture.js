@@ -8,6 +8,7 @@ function shadowed(context, draw) {
   context.shadowColor = "#000";
   context.shadowBlur = 4;
   draw();
+  draw(); // twice, so that it can be read on bright tissue as well
   context.restore();
 }
 

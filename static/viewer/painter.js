@@ -8,7 +8,7 @@ export class Painter {
   /** changed(ks) is called after every change that was not called off, with the slices it touched. */
   constructor(mask, stack, changed) {
     Object.assign(this, { mask, stack, changed });
-    this.limits = { on: false, low: -300, high: 300 };
+    this.limits = { on: false, low: -400, high: 300 };
     this.proposal = null; // a mask shown as ghost until it is accepted or discarded
     this.unknown = false; // did the stroke meet voxels whose HU had not come?
   }

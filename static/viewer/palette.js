@@ -1,7 +1,8 @@
 // What the overlays look like. A voxel's bits say which masks hold it; a palette makes of them one meaning each. Pure.
 // Every meaning has a pattern or an outline of its own, so that none rests on colour alone.
 
-export const PAINTED = 1, TRUTH = 2, HINT = 4, GHOST = 8;
+export const PAINTED = 1, TRUTH = 2, HINT = 4, GHOST = 8, UNJUDGED = 16;
+export const SETS = 32; // of bits
 
 const PLAIN = 0, HATCH = 1, DOTS = 2;
 
@@ -20,10 +21,10 @@ export const STYLES = [
 ];
 const STYLE = Object.fromEntries(STYLES.map((style, n) => [style?.name ?? "none", n]));
 
-/** Meaning of each of the 16 sets of bits. show: {painted, truth, hint}; answered: there is a reference to compare with. */
-export function paletteOf({ show, answered, partial, compare, role }) {
-  const palette = new Uint8Array(16);
-  for (let bits = 1; bits < 16; bits++) {
+/** Meaning of every set of bits. show: {painted, truth, hint}; answered: there is a reference to compare with. */
+export function paletteOf({ show, answered, compare, role }) {
+  const palette = new Uint8Array(SETS);
+  for (let bits = 1; bits < SETS; bits++) {
     const mine = bits & PAINTED && show.painted, theirs = bits & TRUTH && show.truth, model = bits & HINT && show.hint;
     let style = model ? STYLE.hint : STYLE.none;
     if (role === "you") style = mine ? STYLE.painted : STYLE.none;
@@ -31,7 +32,7 @@ export function paletteOf({ show, answered, partial, compare, role }) {
     else if (role === "model") style = model ? STYLE.hint : STYLE.none;
     else if (mine && theirs) style = compare === "difference" ? STYLE.agreed : STYLE.both;
     else if (theirs) style = STYLE.missed;
-    else if (mine) style = !answered || !show.truth ? STYLE.painted : partial ? STYLE.unjudged : STYLE.extra;
+    else if (mine) style = !answered || !show.truth ? STYLE.painted : bits & UNJUDGED ? STYLE.unjudged : STYLE.extra;
     else if (bits & GHOST) style = STYLE.ghost;
     palette[bits] = style;
   }

@@ -112,7 +112,7 @@ export class Scene {
     return {
       level, width,
       palette: paletteOf({
-        show: viewer.show, answered: Boolean(viewer.truth), partial: viewer.partial, compare: viewer.compare, role: pane.role,
+        show: viewer.show, answered: Boolean(viewer.truth), compare: viewer.compare, role: pane.role,
       }),
       fill: viewer.show.fill ? viewer.opacity : 0,
       line: Math.max(1, Math.round(1.6 * ratio)),

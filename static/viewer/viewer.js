@@ -8,7 +8,7 @@ import { listen } from "./input.js";
 import { Layer } from "./layer.js";
 import { PaintedMask } from "./mask.js";
 import { Painter } from "./painter.js";
-import { GHOST, HINT, PAINTED, TRUTH } from "./palette.js";
+import { GHOST, HINT, PAINTED, TRUTH, UNJUDGED } from "./palette.js";
 import { decode, encodeSlice } from "./runs.js";
 import { Scene } from "./scene.js";
 import { Stack } from "./stack.js";
@@ -242,7 +242,9 @@ export class CtViewer extends Display {
 
   /** What a pane shows, as [bit, mask] pairs. */
   layersOf() {
-    const pairs = [[PAINTED, this.mask], [TRUTH, this.truth], [HINT, this.hint], [GHOST, this.painter.proposal]];
+    const pairs = [
+      [PAINTED, this.mask], [TRUTH, this.truth], [HINT, this.hint], [GHOST, this.painter.proposal], [UNJUDGED, this.unjudged],
+    ];
     return pairs.filter(([, mask]) => mask);
   }
 
@@ -253,7 +255,7 @@ export class CtViewer extends Display {
     const response = await fetch(this.getAttribute("truth"), { credentials: "same-origin" });
     if (!response.ok) throw new Error("The reference mask could not be loaded; reload the page to try again.");
     const truth = await response.json();
-    this.partial = truth.partial;
+    this.unjudged = new Layer(truth.unjudged, this.size);
     this.stops = [...truth.instances, ...truth.extras];
     this.stopAt = -1;
     this.layers = { painted: truth.painted, truth: truth.mask };

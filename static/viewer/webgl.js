@@ -1,6 +1,6 @@
 // The picture on the GPU: HU as a texture, window, interpolation, overlay and patterns in the shader.
 
-import { alphas, STYLES } from "./palette.js";
+import { alphas, SETS, STYLES } from "./palette.js";
 
 const VERTEX = `#version 300 es
 void main() { gl_Position = vec4(vec2((gl_VertexID << 1) & 2, gl_VertexID & 2) * 2.0 - 1.0, 0.0, 1.0); }`;
@@ -12,7 +12,7 @@ uniform isampler2D ct; uniform usampler2D bits;
 uniform ivec2 size, window;
 uniform vec2 origin, cell;
 uniform float height, line;
-uniform int palette[16], pattern[${STYLES.length}], period;
+uniform int palette[${SETS}], pattern[${STYLES.length}], period;
 uniform bool overlay;
 uniform vec4 colour[${STYLES.length}];
 uniform float strong;

@@ -172,3 +172,17 @@ def test_past_grades_are_named_on_the_page(done, finding, tmp_path, as_user, tra
     Attempt.objects.filter(pk=done.pk).update(scorer_version="0")
     rescore(tmp_path)
     assert "by scorer version 0" in as_user(trainee).get(f"/attempts/{done.pk}/").content.decode()
+
+
+def test_paint_beyond_the_border_of_a_hit_is_judged_where_the_reference_is_partial(library, trainee, paint):
+    """Too wide a mark and one that may be right: only the second is not judged, on the picture as in the grade."""
+    finding = Finding.objects.get(volume__split="train", channel=0)
+    apart, wide = paint(6, 12, 36, 1), paint(6, 22, 35, 4)  # rows 11 to 13, and 18 to 26
+    answer = {"size": [24, 40, 48], "runs": {"6": apart["runs"]["6"] + wide["runs"]["6"]}}
+    attempt = attempts.submit_attempt(attempts.open_attempt(trainee, finding), payload=answer)
+    truth = attempts.truth_of(attempt)
+    assert truth["partial"]
+    assert truth["unjudged"] == apart
+    assert truth["unjudged"] == explanations.explanation_of(attempt)["areas"]["not_judged"]
+    exhaustive = attempts.submit_attempt(attempts.open_attempt(trainee, library[0]), payload=answer)
+    assert attempts.truth_of(exhaustive)["unjudged"]["runs"] == {}

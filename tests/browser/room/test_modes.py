@@ -209,3 +209,31 @@ def test_the_masks_open_on_the_scan(site, tmp_path):
     expected[NODULE], expected[SECOND] = 1, 2
     np.testing.assert_array_equal(read["truth"].transpose(2, 1, 0), expected)
     room.page.close()
+
+
+def test_only_what_is_not_judged_is_shown_as_that(site):
+    """Where the reference is partial: paint beyond a found nodule is judged (too wide), a mark elsewhere is not."""
+    room = site.enter(site.attempt(finding=site.partial[0], mode="slice"))
+    room.of("brushMm = 16")  # radius 8 mm on a nodule that is 6 x 8 mm there
+    room.of("k = 6")
+    room.click(6, 12, 8)
+    room.of("brushMm = 5")
+    room.click(6, 28, 1)  # on the same side, more than a near miss away, larger than a slip
+    submit(room)
+    room.of("k = 6")
+    room.frame()
+    styles = room.page.evaluate(
+        f"""async () => {{
+            const module = document.querySelector("script[src$='room.js']").src.replace("room.js", "palette.js");
+            const {{ paletteOf, STYLES }} = await import(module);
+            const {{ show, panes, compare }} = {VIEWER}, palette = paletteOf({{ show, answered: true, compare, role: "" }});
+            return [...panes[0].bits].map((bits) => STYLES[palette[bits]]?.name ?? "");
+        }}"""
+    )
+    at = {(j, i): styles[j * 20 + i] for j in range(30) for i in range(20)}
+    assert at[12, 8] == "both"
+    assert at[12, 11] == "extra"  # 6 mm from the middle of the nodule, 4 mm beyond its border
+    assert at[28, 1] == "unjudged"
+    assert at[0, 0] == ""
+    assert room.page.locator(".legend i").count() == 4
+    room.page.close()
