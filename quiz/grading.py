@@ -108,9 +108,7 @@ def areas_of(attempt: Attempt) -> masks.SparseMask:
 
 def unjudged_of(attempt: Attempt) -> masks.SparseMask:
     """Painted voxels of a submitted attempt that the reference cannot judge; none where it marks everything."""
-    if attempt.finding.exhaustive:
-        return masks.empty(attempt.finding.volume.size)
-    return areas_of(attempt).only(explain.KINDS.index("not_judged") + 1)
+    return explain.unjudged(question_of(attempt.finding), attempt.painted_mask(), mode=attempt.mode)
 
 
 # -- grading again -------------------------------------------------------------------------------------------------------

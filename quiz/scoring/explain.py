@@ -167,6 +167,19 @@ def areas(question: Question, answer: SparseMask, *, mode: str) -> SparseMask:
     return _areas_of_marks(question, truth, paint, mode)
 
 
+def unjudged(question: Question, answer: SparseMask, *, mode: str) -> SparseMask:
+    """The paint of ``areas`` that is not judged, without working out the rest."""
+    paint = answer.union()
+    none = paint.pick(np.zeros(len(paint.starts), dtype=bool))
+    if question.exhaustive or paint.is_empty or is_sweep(paint.voxels() * question.grid.voxel_ml):
+        return none
+    if in_blocks(question, paint, mode):
+        return _areas_in_blocks(question, paint, mode).only(KINDS.index("not_judged") + 1).union()
+    marks = focal.outcomes_of_paint(question, asked_of(question.truth), paint)
+    found = [mask.flat() for outcome, mask in marks if outcome == "not_judged"]
+    return _labelled(paint.size, [("not_judged", voxels) for voxels in found]).union() if found else none
+
+
 def _areas_of_marks(question: Question, truth: SparseMask, paint: SparseMask, mode: str) -> SparseMask:
     tau, spacing, flat = tolerance_mm(question.category, question.grid), question.grid.spacing_mm, mode == "slice"
     found: list[tuple[str, Ints]] = []

@@ -16,15 +16,22 @@ export function arrange(layout, width, height, n = 1) {
     ];
     return rects.map(([a, b, c, d]) => (wide ? { x: a, y: b, width: c, height: d } : { x: b, y: a, width: d, height: c }));
   }
-  if (layout === "side") {
-    const along = wide ? width : height;
-    const each = Math.floor((along - GAP * (n - 1)) / n);
-    return Array.from({ length: n }, (_, at) => {
-      const from = at * (each + GAP), length = at === n - 1 ? along - from : each;
-      return wide ? { x: from, y: 0, width: length, height } : { x: 0, y: from, width, height: length };
-    });
-  }
+  if (layout === "side") return grid(width, height, n);
   return [{ x: 0, y: 0, width, height }];
+}
+
+/** n alike, in as many columns as make their pictures, which are about square, largest; the last row is filled up. */
+function grid(width, height, n) {
+  const side = (cols) => Math.min(width / cols, height / Math.ceil(n / cols));
+  const counts = Array.from({ length: n }, (_, at) => n - at); // of columns; of two that are as good, the greater
+  const cols = counts.reduce((best, one) => (side(one) > side(best) ? one : best));
+  const rows = Math.ceil(n / cols), cut = (from, length, parts) => {
+    const each = Math.floor((length - GAP * (parts - 1)) / parts);
+    return Array.from({ length: parts }, (_, at) => [from + at * (each + GAP), at === parts - 1 ? length - at * (each + GAP) : each]);
+  };
+  return cut(0, height, rows).flatMap(([y, high], row) =>
+    cut(0, width, Math.min(cols, n - row * cols)).map(([x, wide]) => ({ x, y, width: wide, height: high })),
+  );
 }
 
 /** The rectangle that a position lies in, or -1. */

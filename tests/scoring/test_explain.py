@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cases.imaging import masks
 from cases.imaging.geometry import Grid
-from quiz.scoring.explain import KINDS, areas, parts
+from quiz.scoring.explain import KINDS, areas, parts, unjudged
 from quiz.scoring.grade import grade
 from quiz.scoring.question import Question
 
@@ -87,10 +87,13 @@ boxes = st.tuples(
 def test_every_painted_voxel_is_counted_once(truth, painted, code, mode, exhaustive):
     true, paint = block(*truth), block(*painted) > 0
     question = ask(true, exhaustive=exhaustive, category=code)
-    got = areas(question, masks.from_dense(paint), mode=mode).dense()
+    counted = areas(question, masks.from_dense(paint), mode=mode)
+    got = counted.dense()
     missed = got == KINDS.index("missed") + 1
     assert ((got > 0) & ~missed == paint).all()
     assert not (missed & (true == 0)).any()
+    apart = unjudged(question, masks.from_dense(paint), mode=mode).dense()
+    assert (apart == (got == KINDS.index("not_judged") + 1)).all()
 
 
 def said(question, painted, mode="slice"):
