@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from cases.imaging import masks
-from quiz import jobs
 from quiz.grounding import registry
 from quiz.grounding.base import EngineError, EngineUnavailable, Grounding, GroundingCancelled, Heat
 
@@ -75,5 +74,7 @@ def install() -> None:
 
 def work_off(fake: Fake) -> None:
     """Do all that waits for the fake engine, in this process."""
+    from quiz import jobs  # workers read this module before Django is set up
+
     while (claimed := jobs.claim("test", ["fake"])) is not None:
         jobs.perform(claimed, fake)
