@@ -186,6 +186,27 @@ def test_what_is_shown_after_the_answer(site):
     page.close()
 
 
+def test_what_was_on_screen_is_sent_with_the_answer(site):
+    """Slices, windows and when the first mark was made."""
+    room = site.enter()
+    for _ in range(3):
+        room.press("ArrowUp")
+        room.page.wait_for_timeout(120)
+    room.press("2")
+    room.page.wait_for_timeout(120)
+    room.press("1")
+    room.of("k = 6")
+    dab(room, (6, 12, 8))
+    submit(room)
+    log = room.attempt.telemetry
+    slices = {k for look in log["looks"] for first, n in zip(look["slices"][::3], look["slices"][1::3], strict=True)
+              for k in range(first, first + n)}  # fmt: skip
+    assert {6, 7, 8, 9} <= slices <= set(range(12))
+    assert {look["level"] for look in log["looks"]} == {-600, 50}  # 40, in steps of 50
+    assert 0 < log["first_mark_ms"] <= log["duration_ms"]
+    room.page.close()
+
+
 def test_the_masks_open_on_the_scan(site, tmp_path):
     """Downloads: on the CT's own grid, painted voxels where they were painted, instances kept in the truth."""
     room = site.enter(site.attempt(finding=site.findings[1]))

@@ -474,3 +474,20 @@ def test_strokes_are_called_off_by_escape(room):
     room.press("Escape")
     room.mouse.up()
     assert room.painted() == set()
+
+
+def test_a_wheel_notch_is_a_slice_and_a_trackpad_adds_up(room):
+    room.mouse.move(*room.at(6, 15, 10))
+    for delta, expected in ((120, 5), (-120, 6), (-400, 7)):  # a notch, whatever the system makes of it
+        room.mouse.wheel(0, delta)
+        room.until(f"{VIEWER}.k === {expected}")
+    for _ in range(3):  # 3 x 13 pixels are just not a slice of 40
+        room.mouse.wheel(0, 13)
+    room.page.wait_for_timeout(100)
+    assert room.of("k") == 7
+    room.mouse.wheel(0, 13)
+    room.until(f"{VIEWER}.k === 6")
+    room.page.keyboard.down("Shift")
+    room.mouse.wheel(0, 120)
+    room.page.keyboard.up("Shift")
+    room.until(f"{VIEWER}.k === 1")
