@@ -1,0 +1,167 @@
+"""How good is the tiny grounding model? On phantoms that it never saw, beside other engines, and on real CTs.
+
+    .venv/bin/python -m benchmarks.tiny_model [--weights FILE] [--engines tiny,classical] [--real ROOT] [--calibrate]
+
+Prints the tables that docs/model-card-tiny.md quotes.
+"""
+
+import argparse
+import json
+import resource
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from cases.imaging import masks, nifti, nifti_masks, rexgrounding
+from quiz.grounding import registry, tiny
+from quiz.grounding.base import EngineUnavailable
+from quiz.grounding.prior import prior
+from quiz.grounding.sentence import CATEGORIES, parse
+from quiz.grounding.training import pool, scans
+
+CALIBRATION = 1_000_220
+HELD_OUT = 1_000_300
+"""Seeds that no run of training uses (``pool.seeds_of``): 80 to choose thresholds on, and those after them to test."""
+HIT = 0.1
+GRID = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
+
+
+def dice(mask, truth):
+    total = mask.voxels + truth.voxels
+    return 2 * int(np.intersect1d(mask.flat(), truth.flat(), assume_unique=True).size) / total if total else 1.0
+
+
+def pointed(answer, truth):
+    """Whether the strongest cell of the heat holds a voxel of the finding."""
+    if answer.heat is None or not answer.heat.values.any():
+        return False
+    cell = np.unravel_index(int(np.argmax(answer.heat.values)), answer.heat.values.shape)
+    low = [c * s for c, s in zip(cell, answer.heat.step, strict=True)]
+    box = tuple(slice(a, min(a + s, n)) for a, s, n in zip(low, answer.heat.step, truth.size, strict=True))
+    return bool(truth.window(box).any())
+
+
+def measure(engine, files):
+    rows = []
+    for file in files:
+        phantom = pool.load(file)
+        begun = time.process_time()
+        answers = engine.ground(phantom.voxels, phantom.grid, [one.sentence for one in phantom.told])
+        seconds = time.process_time() - begun
+        truths = [masks.from_dense(one.truth.astype(np.uint8)) for one in phantom.told]
+        for one, answer, truth in zip(phantom.told, answers, truths, strict=True):
+            own = dice(answer.mask, truth)
+            twin = dice(answer.mask, truths[one.twin]) if one.twin >= 0 else None
+            rows.append(
+                {
+                    "category": one.category,
+                    "dice": own,
+                    "hit": own >= HIT,
+                    "pointed": pointed(answer, truth),
+                    "twin": None if twin is None else twin > own and twin >= HIT,
+                    "confidence": answer.confidence,
+                    "seconds": seconds / max(1, len(answers)),
+                }
+            )
+    return rows
+
+
+def table(name, rows):
+    by = defaultdict(list)
+    for row in rows:
+        by[row["category"]].append(row)
+    print(f"\n### {name}: {len(rows)} findings\n")
+    print("| category | n | Dice | hit | pointing | marks the twin instead |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for code in (*CATEGORIES, "all"):
+        some = rows if code == "all" else by[code]
+        if some:
+            twins = [row["twin"] for row in some if row["twin"] is not None]
+            share = f"{sum(twins)} of {len(twins)}" if twins else "-"
+            means = " | ".join(f"{np.mean([row[key] for row in some]):.2f}" for key in ("dice", "hit", "pointed"))
+            print(f"| {code} | {len(some)} | {means} | {share} |")
+    sure = sorted(rows, key=lambda row: -row["confidence"])
+    half = len(sure) // 2
+    first, second = (np.mean([row["hit"] for row in part]) for part in (sure[:half], sure[half:]))
+    print(f"\nHit among the surer half {first:.2f}, the other {second:.2f}.")
+    print(f"{np.mean([row['seconds'] for row in rows]):.1f} CPU-seconds a sentence; ", end="")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB.")
+
+
+def calibrate(engine, files):
+    """Threshold of each category with the best mean Dice on phantoms that are for nothing else, in cubes."""
+    scores = defaultdict(list)
+    for file in files:
+        phantom = pool.load(file)
+        look = tiny.Look(engine, phantom.voxels, phantom.grid)
+        if look.lungs is None:
+            continue
+        for one in phantom.told:
+            parsed = parse(one.sentence)
+            chance = look.chance(parsed, prior(look.lungs, parsed))
+            truth = scans.truth_in_cubes(masks.from_dense(one.truth.astype(np.uint8)), phantom.grid)
+            row = [2 * (truth & (chance > at)).sum() / max(1, truth.sum() + (chance > at).sum()) for at in GRID]
+            scores[one.category].append(row)
+    # With few examples a threshold is drawn towards the middle: it has to be better by some margin to be chosen.
+    margin = 0.05 * np.abs(np.array(GRID) - 0.45)
+    return {code: GRID[int(np.argmax(np.mean(rows, axis=0) - margin))] for code, rows in sorted(scores.items())}
+
+
+def real(engines, root):
+    print("\n### Real CTs, never trained on\n")
+    print("| scan | finding | " + " | ".join(f"{name}: Dice, pointing" for name in engines) + " |")
+    print("| --- | --- |" + " --- |" * len(engines))
+    for entry in rexgrounding.read_entries(root):
+        located, mask = rexgrounding.locate_ct(root, [], entry), rexgrounding.locate_mask(root, entry)
+        ct = nifti.read_ct(located[0])
+        truths = list(nifti_masks.read_masks(mask, ct.frame, findings=len(entry.sentences)))
+        answers = {}
+        for name, engine in engines.items():
+            answers[name] = engine.ground(ct.voxels, ct.frame.grid, [s.text for s in entry.sentences])
+        for n, (sentence, truth) in enumerate(zip(entry.sentences, truths, strict=True)):
+            cells = []
+            for name in engines:
+                answer = answers[name][n]
+                cells.append(f"{dice(answer.mask, truth):.2f}, {'yes' if pointed(answer, truth) else 'no'}")
+            print(f"| {entry.stem} | {sentence.category} {sentence.text} | {' | '.join(cells)} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, help="Other weights than the shipped ones.")
+    parser.add_argument("--engines", default="tiny,classical,combined")
+    parser.add_argument("--folder", type=Path, default=Path("var/tiny/held-out"))
+    parser.add_argument("--phantoms", type=int, default=60)
+    parser.add_argument("--step", type=float, default=3.0, help="Voxels of the phantoms, mm.")
+    parser.add_argument("--real", type=Path, help="A folder in the data set's layout.")
+    parser.add_argument("--calibrate", type=int, default=0, help="Choose thresholds on so many other phantoms first.")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(options.threads)
+    engines = {}
+    for name in options.engines.split(","):
+        try:
+            if name == "tiny":
+                engines[name] = tiny.make(path=options.weights)
+            else:
+                engines[name] = registry.make(name)
+        except EngineUnavailable as error:
+            print(f"{name}: {error}")
+    if options.calibrate:
+        files = pool.fill(options.folder, range(CALIBRATION, CALIBRATION + options.calibrate))
+        thresholds = calibrate(engines["tiny"], files)
+        engines["tiny"].loaded.thresholds.update(thresholds)
+        print(json.dumps(thresholds))
+    files = pool.fill(options.folder, range(HELD_OUT, HELD_OUT + options.phantoms), step_mm=options.step)
+    for name, engine in engines.items():
+        table(f"{name} {engine.version}", measure(engine, files))
+    if options.real:
+        real(engines, options.real)
+
+
+if __name__ == "__main__":
+    main()
