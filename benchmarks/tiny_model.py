@@ -29,7 +29,7 @@ GRID = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
 
 
 def dice(mask, truth):
-    total = mask.voxels + truth.voxels
+    total = mask.voxels() + truth.voxels()
     return 2 * int(np.intersect1d(mask.flat(), truth.flat(), assume_unique=True).size) / total if total else 1.0
 
 

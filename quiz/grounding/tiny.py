@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,9 @@ class Look:
     def answer(self, text: str, parsed: Parsed) -> Grounding:
         assert self.lungs is not None
         place = prior(self.lungs, parsed)
-        coarse = self.chance(parsed, place)
+        # The network may lean over lobes and zones, whose borders are a guess, but not over to the other side.
+        side = prior(self.lungs, replace(parsed, lobes=frozenset(), zones=frozenset(), front="", depth=""))
+        coarse = self.chance(parsed, place) * (side > 0)
         at = self.engine.loaded.thresholds.get(parsed.category, THRESHOLD)
         kept = _pieces(coarse, at)
         sure = float(coarse[kept].mean()) if kept.any() else float(coarse.max())

@@ -16,7 +16,7 @@ from quiz.grounding.base import EngineUnavailable
 
 FOLDER = Path(__file__).parent / "weights"
 VERSION = "1"
-SHA256 = "32976d469b1a6d426cdd11a4de67a3ef0528443ffbc51a67fdb4e278e2996c24"
+SHA256 = "e27df53fd7f034430f8dd5335ac0c68cd9df3176959c6a264c87ffa4c76ebdaa"
 MOST_BYTES = 12_000_000
 
 NO_TORCH = "The tiny model needs torch: .venv/bin/pip install -r requirements-torch.txt."

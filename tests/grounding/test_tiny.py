@@ -127,7 +127,7 @@ def test_left_is_left_and_right_is_right(shipped):
     for answer, on_left in zip(answers, (True, False), strict=True):
         assert not answer.mask.is_empty
         _, _, i = np.unravel_index(answer.mask.flat(), answer.mask.size)
-        assert np.mean(i > middle) == pytest.approx(1.0 if on_left else 0.0, abs=0.15)
+        assert np.mean(i > middle) == pytest.approx(1.0 if on_left else 0.0, abs=0.02)
         peak = np.unravel_index(int(np.argmax(answer.heat.values)), answer.heat.values.shape)
         assert (peak[2] * answer.heat.step[2] > middle) == on_left
 
