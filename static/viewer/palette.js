@@ -12,7 +12,7 @@ export const STYLES = [
   { name: "painted", rgb: [56, 189, 248], fill: 0.34, pattern: PLAIN },
   { name: "both", rgb: [59, 130, 246], fill: 0.4, pattern: PLAIN },
   { name: "missed", rgb: [249, 115, 22], fill: 0.22, pattern: DOTS },
-  { name: "extra", rgb: [203, 213, 225], fill: 0.12, pattern: HATCH },
+  { name: "extra", rgb: [244, 114, 182], fill: 0.12, pattern: HATCH },
   { name: "unjudged", rgb: [251, 191, 36], fill: 0.12, pattern: HATCH },
   { name: "ghost", rgb: [125, 211, 252], fill: 0.08, pattern: HATCH },
   { name: "hint", rgb: [192, 132, 252], fill: 0.1, pattern: PLAIN },

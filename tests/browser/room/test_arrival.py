@@ -33,12 +33,12 @@ def test_a_coarse_picture_comes_first_and_the_exact_one_takes_its_place(site):
     page = room.context.new_page()
     line = Line(page)
     page.goto(room.url)
-    for _ in range(600):
-        shown = page.evaluate(f"{VIEWER}.caption?.value ?? ''")
-        if "loading the exact slice" in shown:
+    drawn = f"{VIEWER}.stack?.coarse.has(6) && {VIEWER}.panes[0]?.ct[0] !== 0"
+    for _ in range(1200):
+        if page.evaluate(drawn):
             break
-        page.wait_for_timeout(50)
-    assert "loading the exact slice" in shown
+        page.wait_for_timeout(25)
+    assert "loading the exact slice" in page.evaluate(f"{VIEWER}.caption.value")
     # Before the first slice is there nothing else is asked for: the middle one, coarse and exact.
     assert set(line.asked) <= {(6, True), (6, False)}
     # Its coarse picture lies where the exact one will: air and not the nodule in row 25, and grey of tissue in row 12.
