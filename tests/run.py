@@ -52,6 +52,15 @@ def install_redis() -> None:
     subprocess.run(["apt-get", "install", "-y", "-qq", "redis-server"], check=False, stdout=subprocess.DEVNULL)
 
 
+def install_firefox() -> None:
+    """One journey is made in Firefox too; without it, it is skipped."""
+    if shutil.which("firefox-esr") or shutil.which("firefox") or os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    print("installing firefox-esr for its browser test", flush=True)
+    subprocess.run(["apt-get", "update", "-qq"], check=False)
+    subprocess.run(["apt-get", "install", "-y", "-qq", "firefox-esr"], check=False, stdout=subprocess.DEVNULL)
+
+
 def main(arguments: list[str]) -> int:
     failed = []
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "quiz.settings"}
@@ -62,6 +71,7 @@ def main(arguments: list[str]) -> int:
                 failed.append(name)
     install_chromium()
     install_redis()
+    install_firefox()
     print("== tests", flush=True)
     if subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment).returncode:
         failed.append("tests")

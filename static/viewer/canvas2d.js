@@ -9,7 +9,7 @@ export class Canvas2d {
   constructor(canvas) {
     this.name = "2d";
     this.canvas = canvas;
-    this.context = canvas.getContext("2d", { alpha: false });
+    this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     if (!this.context) throw new Error("no 2-D canvas");
     this.kept = new Map();
     this.window = "";
@@ -121,7 +121,7 @@ export class Canvas2d {
 }
 
 function sheet(width, height) {
-  return Object.assign(document.createElement("canvas"), { width, height }).getContext("2d", { willReadFrequently: false });
+  return Object.assign(document.createElement("canvas"), { width, height }).getContext("2d", { willReadFrequently: true });
 }
 
 function patternOf(context, style, look) {

@@ -271,11 +271,20 @@ export class Display extends HTMLElement {
     this.scene?.redraw();
   }
 
+  /** Said four times a second: said with every slice it would cost more than the slices do. */
+  #progress() {
+    const tell = () => {
+      this.telling = null;
+      const { loaded, goal } = this.stack;
+      this.line.style.setProperty("--done", loaded / goal);
+      this.line.toggleAttribute("data-complete", loaded >= goal);
+      this.out("loaded", loaded >= goal ? "" : `${loaded} of ${goal} slices`);
+    };
+    this.telling ??= setTimeout(tell, 250);
+  }
+
   arrived(k) {
-    const { loaded, goal } = this.stack;
-    this.line.style.setProperty("--done", loaded / goal);
-    this.line.toggleAttribute("data-complete", loaded >= goal);
-    this.out("loaded", loaded >= goal ? "" : `${loaded} of ${goal} slices`);
+    this.#progress();
     for (const pane of this.panes) {
       const { plane } = pane;
       if (plane.axis === "k" && Math.abs(k - this.cursor.k) > this.reach(plane)) continue;
