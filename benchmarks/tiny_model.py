@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from cases.imaging import masks, nifti, nifti_masks, rexgrounding
-from quiz.grounding import registry, tiny
+from quiz.grounding import registry, tiny, weights
 from quiz.grounding.base import EngineUnavailable
 from quiz.grounding.prior import prior
 from quiz.grounding.sentence import CATEGORIES, parse
@@ -109,6 +109,17 @@ def calibrate(engine, files):
     return {code: GRID[int(np.argmax(np.mean(rows, axis=0) - margin))] for code, rows in sorted(scores.items())}
 
 
+def stamp(source, target, thresholds):
+    """The weights to be shipped: those of a run, with its thresholds and the version in their metadata."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(source, framework="pt") as stored:
+        words = {**stored.metadata(), "thresholds": json.dumps(thresholds), "version": weights.VERSION}
+        save_file({name: stored.get_tensor(name) for name in stored.keys()}, target, metadata=words)  # noqa: SIM118
+    print(f"{target}: sha256 {weights.sha256_of(Path(target))}")
+
+
 def real(engines, root):
     print("\n### Real CTs, never trained on\n")
     print("| scan | finding | " + " | ".join(f"{name}: Dice, pointing" for name in engines) + " |")
@@ -137,6 +148,7 @@ def main():
     parser.add_argument("--step", type=float, default=3.0, help="Voxels of the phantoms, mm.")
     parser.add_argument("--real", type=Path, help="A folder in the data set's layout.")
     parser.add_argument("--calibrate", type=int, default=0, help="Choose thresholds on so many other phantoms first.")
+    parser.add_argument("--output", type=Path, help="Write the weights here, with the thresholds that were chosen.")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     import torch
@@ -156,6 +168,8 @@ def main():
         thresholds = calibrate(engines["tiny"], files)
         engines["tiny"].loaded.thresholds.update(thresholds)
         print(json.dumps(thresholds))
+        if options.output:
+            stamp(options.weights, options.output, thresholds)
     files = pool.fill(options.folder, range(HELD_OUT, HELD_OUT + options.phantoms), step_mm=options.step)
     for name, engine in engines.items():
         table(f"{name} {engine.version}", measure(engine, files))

@@ -16,7 +16,7 @@ from quiz.grounding.base import EngineUnavailable
 
 FOLDER = Path(__file__).parent / "weights"
 VERSION = "1"
-SHA256 = "e27df53fd7f034430f8dd5335ac0c68cd9df3176959c6a264c87ffa4c76ebdaa"
+SHA256 = "86c7277c45c000e74ebdc6b475759b7a093cbe4bf4cc4ccc548cef840ba59e4f"
 MOST_BYTES = 12_000_000
 
 NO_TORCH = "The tiny model needs torch: .venv/bin/pip install -r requirements-torch.txt."

@@ -169,3 +169,31 @@ def test_the_command_refuses_nonsense(tmp_path):
         call_command("train_tiny", "--phantoms=0", f"--folder={tmp_path}")
     with pytest.raises(CommandError):
         call_command("train_tiny", "--phantoms=0", f"--folder={tmp_path}", f"--dataset={tmp_path}")
+
+
+def test_scans_of_the_train_split_are_learned_from(tiny_dataset, tmp_path, capsys):
+    """One of the two scans is train. The run is one step: that it gives weights which the engine can read."""
+    needed("torch")
+    needed("safetensors")
+    from quiz.grounding import tiny
+    from quiz.grounding.training import scans
+
+    assert scans.names(tiny_dataset) == ["train_9202_a_1"]
+    scan = scans.read(tiny_dataset, "train_9202_a_1")
+    # 24 slices of 5 mm, 40 rows and 48 columns of 6 mm, in cubes of 4 mm.
+    assert scan.voxels.shape == (30, 60, 72)
+    lower = next(one for one in scan.told if "left lower" in one.sentence)
+    # The nodule lies at k = 6, j = 22, i = 35: its middle is 6.5 * 5, 22.5 * 6 and 35.5 * 6 mm from the corner.
+    middle = (np.argwhere(lower.truth).mean(axis=0) + 0.5) * 4
+    assert np.allclose(middle, (32.5, 135.0, 213.0), atol=4.0)
+    output = tmp_path / "own.safetensors"
+    call_command(
+        "train_tiny",
+        "--phantoms=0",
+        "--steps=1",
+        f"--dataset={tiny_dataset}",
+        f"--folder={tmp_path}",
+        f"--output={output}",
+    )
+    assert "1 scans" in capsys.readouterr().out
+    assert tiny.make(path=output).name == "tiny"
