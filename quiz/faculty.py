@@ -12,10 +12,10 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_http_methods
 
 from cases.models import Finding
-from quiz import access, assignments
+from quiz import access, assignments, evaluations, jobs
 from quiz.access import faculty_required
 from quiz.forms import AssignmentForm, CaseSetForm, FindingSearchForm
-from quiz.models import CaseSet, User
+from quiz.models import CaseSet, EngineEvaluation, User
 
 PAGE = 40
 
@@ -169,3 +169,20 @@ def attempt(request: HttpRequest, pk: int) -> HttpResponse:
     one = get_object_or_404(taught.select_related("finding__volume", "user", "assignment__case_set"), pk=pk)
     context = {"attempt": one, "finding": one.finding, "volume": one.finding.volume, "result": one.result}
     return render(request, "quiz/faculty/attempt.html", context)
+
+
+# -- models -----------------------------------------------------------------------------------------------------------
+
+
+@faculty_required
+@require_GET
+def models(request: HttpRequest) -> HttpResponse:
+    """Every grounding model that is known here, and how good it was when it was last measured."""
+    return render(request, "quiz/faculty/models.html", {"models": evaluations.overview(), "workers": jobs.workers()})
+
+
+@faculty_required
+@require_GET
+def evaluation(request: HttpRequest, pk: int) -> HttpResponse:
+    one = get_object_or_404(EngineEvaluation, pk=pk)
+    return render(request, "quiz/faculty/evaluation.html", {"evaluation": one, "report": one.report})

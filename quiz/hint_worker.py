@@ -42,7 +42,7 @@ class Worker:
         """Open the named engines, or the first of them that can run here."""
         for name in names:
             try:
-                grounder = registry.make(name)
+                grounder = registry.make(name, **settings.HINT_OPTIONS.get(name, {}))
             except EngineUnavailable as error:
                 self.refused[name] = str(error)
             except Exception as error:  # an engine that breaks while it is opened is one that cannot run here

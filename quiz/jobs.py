@@ -74,8 +74,12 @@ def models_in_use() -> list[HintModel]:
 
 def alive_engines() -> set[str]:
     """Engines that a worker is running now."""
-    seen = HintWorker.objects.filter(seen_at__gt=timezone.now() - SEEN).values_list("engines", flat=True)
-    return {engine for engines in seen for engine in engines}
+    return {engine for engines in workers().values_list("engines", flat=True) for engine in engines}
+
+
+def workers() -> QuerySet[HintWorker]:
+    """The workers that live now, with what they run and what they cannot."""
+    return HintWorker.objects.filter(seen_at__gt=timezone.now() - SEEN)
 
 
 def preferred_model() -> HintModel | None:

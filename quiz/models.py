@@ -406,6 +406,24 @@ class HintWorker(models.Model):
         return self.name
 
 
+class EngineEvaluation(models.Model):
+    """How good one version of one engine was on the findings here, when it was asked anew (``evaluate_grounder``)."""
+
+    engine = models.CharField(max_length=40)
+    version = models.CharField(max_length=80)
+    split = models.CharField(max_length=20, blank=True, help_text="Empty: every split.")
+    made_at = models.DateTimeField(auto_now_add=True)
+    findings = models.PositiveIntegerField(help_text="Exhaustively annotated ones, of which the headline is.")
+    report = models.JSONField()
+
+    class Meta:
+        ordering = ["-made_at", "-id"]
+        indexes = [models.Index(fields=["engine", "version", "-made_at"], name="evaluation_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.engine} {self.version}, {self.made_at:%Y-%m-%d}"
+
+
 class Question(models.Model):
     """A sentence of somebody's own, asked of a model about the scan of a submitted attempt."""
 

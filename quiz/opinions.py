@@ -1,8 +1,6 @@
 """What a model says of a finding, how often it is right, and what its opinion did to an answer."""
 
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from django.db.models import Avg, Count, F, Q
@@ -11,13 +9,11 @@ from django.utils import timezone
 from cases import storage
 from cases.imaging import masks
 from cases.models import Finding
-from quiz import grading, jobs
+from quiz import evaluations, grading, jobs
 from quiz.grounding import shown
 from quiz.grounding.base import Heat
 from quiz.models import AiOutcome, Attempt, Grounding, HintModel, Opinions, State, Verdict, Work
 from quiz.scoring.official import official
-
-evaluations: Any = import_module("quiz.evaluations") if find_spec("quiz.evaluations") else None
 
 LEAST_MEASURED = 5
 """With fewer findings a rate would say which of them the model missed."""
@@ -67,7 +63,7 @@ def reliability(model: HintModel, category: str) -> Reliability:
     )
     row = answered.aggregate(n=Count("pk"), hits=Count("pk", filter=Q(hit=True)), mean=Avg("dice"))
     n, rate, mean = row["n"], row["hits"] / row["n"] if row["n"] else None, row["mean"]
-    told = evaluations.measured(model.engine, model.version, category) if evaluations else None
+    told = evaluations.measured(model.engine, model.version, category)
     if told is not None and told[0] >= n:
         n, rate, mean = told[:3]
     if n < LEAST_MEASURED or rate is None:

@@ -135,6 +135,22 @@ HINTS_AT_IMPORT = env.bool("HINTS_AT_IMPORT", default=True)
 # Empty: workers look into the database. redis://...: RQ workers are rung (requirements-redis.txt).
 HINT_REDIS_URL = env.str("HINT_REDIS_URL", default="")
 HINT_SECONDS = env.int("HINT_SECONDS", default=1800)
+# What an engine is opened with, where it takes options (docs/gpu.md).
+HINT_OPTIONS = {
+    "voxtell": {
+        "model": env.str("VOXTELL_MODEL", default=""),
+        "sha256": env.str("VOXTELL_SHA256", default=""),
+        "bank": env.str("VOXTELL_BANK", default=str(DATA_DIR / "voxtell-bank")),
+        "text_model": env.str("VOXTELL_TEXT_MODEL", default=""),
+        "device": env.str("VOXTELL_DEVICE", default="cuda"),
+    },
+    "voxtell-http": {
+        "urls": env.list("VOXTELL_URLS", default=[]),
+        "token": env.str("VOXTELL_TOKEN", default=""),
+        "embeds": env.bool("VOXTELL_EMBEDS", default=False),
+        "locks": str(DATA_DIR),
+    },
+}
 HINT_QUEUE_LIMIT = env.int("HINT_QUEUE_LIMIT", default=200)
 
 # -- people -----------------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ faculty_urls = [
     path("assignments/<int:pk>/csv/", faculty.assignment_csv, name="faculty-assignment-csv"),
     path("cohorts/<int:pk>/", faculty.cohort, name="faculty-cohort"),
     path("attempts/<int:pk>/", faculty.attempt, name="faculty-attempt"),
+    path("models/", faculty.models, name="faculty-models"),
+    path("models/<int:pk>/", faculty.evaluation, name="faculty-evaluation"),
 ]
 
 api_urls: list[URLPattern | URLResolver] = [

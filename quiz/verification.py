@@ -36,11 +36,11 @@ def against_reference(
                 "precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
             },
         },
-        "checks": {"heat": _points_at(truth, heat or shown, volume), "outline": numbers.dice >= OUTLINE_DICE},
+        "checks": {"heat": points_at(truth, heat or shown, volume), "outline": numbers.dice >= OUTLINE_DICE},
     }  # fmt: skip
 
 
-def _points_at(truth: SparseMask, heat: Heat | None, volume: Volume) -> bool:
+def points_at(truth: SparseMask, heat: Heat | None, volume: Volume) -> bool:
     """Whether the strongest cell touches the reference, give or take PEAK_MM."""
     if heat is None or not heat.values.any():
         return False

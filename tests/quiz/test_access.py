@@ -7,7 +7,8 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from quiz import attempts, jobs
-from quiz.models import Question
+from quiz.models import EngineEvaluation, Question
+from quiz.scoring import evaluation
 from tests.fake_engine import Fake
 
 ROLES = ["anonymous", "trainee", "other_trainee", "faculty", "other_faculty"]
@@ -56,6 +57,8 @@ TABLE = {
     "faculty-assignment-csv": ("get", "/faculty/assignments/{assignment}/csv/", TAUGHT),
     "faculty-cohort": ("get", "/faculty/cohorts/{cohort}/", TAUGHT),
     "faculty-attempt": ("get", "/faculty/attempts/{done}/", TAUGHT),
+    "faculty-models": ("get", "/faculty/models/", FACULTY),
+    "faculty-evaluation": ("get", "/faculty/models/{evaluation}/", FACULTY),
     "api-token": ("post", "/api/v1/token/", dict.fromkeys(ROLES, 400)),
     "api-categories": ("get", "/api/v1/categories/", API),
     "api-findings": ("get", "/api/v1/findings/", API),
@@ -86,6 +89,9 @@ def world(trainee, other_trainee, faculty, other_faculty, cohort, case_set, assi
     row = jobs.want_sentence(jobs.register(Fake()), library[1].volume, "nodule on the left")
     asked = Question.objects.create(attempt=done, sentence=row.sentence, grounding=row)
     attempt = attempts.open_attempt(trainee, library[0], assignment=assignment)
+    evaluated = EngineEvaluation.objects.create(
+        engine="fake", version="1", findings=0, report=evaluation.report([], bool)
+    )
     people = {
         "anonymous": None,
         "trainee": trainee,
@@ -102,6 +108,7 @@ def world(trainee, other_trainee, faculty, other_faculty, cohort, case_set, assi
         "finding": library[2].pk,
         "volume": library[0].volume_id,
         "question": asked.pk,
+        "evaluation": evaluated.pk,
     }
     return people, ids
 

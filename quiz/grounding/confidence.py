@@ -1,0 +1,54 @@
+"""How far an answer is to be trusted, 0 to 1: from what the engines agree on, and how clearly one proposal leads."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cases.imaging.masks import SparseMask, overlaps
+
+AGREEMENT = ((0.0, 0.2), (0.05, 0.33), (0.3, 0.85), (1.0, 0.95))
+"""Dice between two engines, and the share of findings on which an answer then hit. Source: two engines on 130 findings of
+synthetic chests and 23 of public CTs (below 0.05: 0.20-0.33 hit; 0.05-0.3: 0.75; from 0.3 on: 0.89-1.00), read on the
+careful side; straight lines between. To be measured anew wherever expert masks are at hand."""
+ALONE = (0.15, 0.55)
+"""One engine by itself, from many equal proposals to a single one."""
+CUT_OFF = 0.85
+"""Times this if apex or base lies outside the scan: then the words for height were not used."""
+
+
+def alone(scores: Sequence[float], *, whole: bool) -> float:
+    """Confidence of one engine from the scores of its proposals, best first: near the upper end of ALONE if the best one
+    leads clearly, near the lower if the next is as good."""
+    if not scores or scores[0] <= 0:
+        return 0.0
+    lead = 1 - (scores[1] / scores[0] if len(scores) > 1 else 0.0)
+    value = ALONE[0] + (ALONE[1] - ALONE[0]) * min(1.0, lead)
+    return float(value if whole else value * CUT_OFF)
+
+
+def agreement(a: SparseMask, b: SparseMask) -> float:
+    """Dice of two masks; 0 if either is empty: two engines that see nothing agree on nothing that could be shown."""
+    if a.is_empty or b.is_empty:
+        return 0.0
+    _, _, shared = overlaps(a.union(), b.union())
+    return float(2 * shared.sum() / (a.voxels() + b.voxels()))
+
+
+def agreed(dice: float) -> float:
+    """Confidence of an answer on which another engine agrees so far."""
+    points = np.array(AGREEMENT)
+    return float(np.interp(dice, points[:, 0], points[:, 1]))
+
+
+RELIABILITY: dict[str, dict[str, float]] = {
+    "classical": {"2a": 0.77, "2b": 0.82, "2c": 0.92, "2d": 0.62, "2e": 0.86, "1c": 0.82},
+    "tiny": {"2a": 0.94, "2b": 0.97, "2c": 0.96, "2d": 0.78, "2e": 1.0, "1c": 0.5},
+}
+"""Engine and category to the share of findings hit on generated chests. It only says which of two engines is asked first
+where they differ; it is no statement about patients, and is shown to nobody."""
+UNMEASURED = 0.5
+
+
+def trust(engine: str, category: str) -> float:
+    """How likely an engine is to hit a finding of that category, to weigh two engines against each other."""
+    return RELIABILITY.get(engine, {}).get(category, UNMEASURED)

@@ -1,0 +1,57 @@
+"""What may be shown of an answer, rung by rung: pure comparisons of a mask with a reference, and limits without one."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cases.imaging.anatomy import LungField, side_of, zone_of
+from cases.imaging.masks import SparseMask
+
+RANGE_SHARE = 0.5
+"""Slice ranges agree if what they share is at least half of either. Source: our choice."""
+HEAT_CONFIDENCE, OUTLINE_CONFIDENCE = 0.5, 0.8
+"""Where there is no reference, heat and outline are shown from this confidence on; with two engines the first is a Dice of
+about 0.12 between their masks, the second of about 0.27. Source: our choice, on ``confidence.AGREEMENT``."""
+WEAK = frozenset({"1a", "1b", "1c", "1d", "1f", "2f"})
+"""Categories in which even the best published models hit half of the findings or fewer (bronchiectasis, septal thickening,
+emphysema: hit 0.00-0.50, Dice 0.03-0.16; too few honeycombs and mosaics to say). Source: the challenge's board of 100
+test cases, July 2026. Without a reference no outline is shown of them."""
+
+
+def placed(truth: SparseMask, mask: SparseMask, lungs: LungField | None) -> dict[str, bool]:
+    """Which of the rungs that name a place would be right if they were read off ``mask``: side, zone, slices.
+
+    A rung that cannot be told (no lungs, apex or base out of the field) is left out: it is neither right nor wrong.
+    """
+    if truth.is_empty or mask.is_empty:
+        return {}
+    out = {"slices": ranges_agree(truth, mask)}
+    k_true, i_true = _slices_and_columns(truth)
+    k_said, i_said = _slices_and_columns(mask)
+    side, zone = side_of(i_true, lungs), zone_of(k_true, lungs)
+    if side:
+        out["side"] = side_of(i_said, lungs) == side
+    if zone:
+        out["zone"] = zone_of(k_said, lungs) == zone
+    return out
+
+
+def ranges_agree(a: SparseMask, b: SparseMask) -> bool:
+    """Whether two masks span the same slices, by half of the longer span."""
+    (a0, a1), (b0, b1) = ((mask.box[0].start, mask.box[0].stop) for mask in (a, b))
+    shared = min(a1, b1) - max(a0, b0)
+    return bool(shared >= RANGE_SHARE * max(a1 - a0, b1 - b0))
+
+
+def without_reference(category: str, confidence: float) -> Mapping[str, bool]:
+    """Rungs that may be shown of an answer that nothing can be held against."""
+    return {
+        "heat": confidence >= HEAT_CONFIDENCE,
+        "outline": confidence >= OUTLINE_CONFIDENCE and category not in WEAK,
+    }
+
+
+def _slices_and_columns(mask: SparseMask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    rows, i = np.divmod(mask.flat(), mask.size[2])
+    return rows // mask.size[1], i

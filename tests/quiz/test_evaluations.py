@@ -1,0 +1,147 @@
+"""A model is asked about every finding, scored by the one scorer, and what came of it is said where it is shown."""
+
+import json
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from cases.imaging import masks
+from cases.models import Finding
+from quiz import evaluations, opinions
+from quiz.grounding import registry
+from quiz.grounding.base import EngineError, Grounding
+from quiz.models import EngineEvaluation, HintModel
+from tests.fake_engine import NODULE, OPPOSITE, Fake
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def listed(monkeypatch):
+    monkeypatch.setitem(registry._WHERE, "fake", "tests.fake_engine:make")
+
+
+def run(tmp_path, **options):
+    report = tmp_path / "report.json"
+    call_command("evaluate_grounder", model="fake", report=report, **options)
+    return json.loads(report.read_text())
+
+
+def answer(box, confidence=0.5):
+    dense = np.zeros((24, 40, 48), np.uint8)
+    dense[box] = 1
+    return Grounding("Nodule", masks.from_dense(dense), None, confidence)
+
+
+def test_an_answer_on_the_right_side_and_one_on_the_wrong(finding):
+    """The nodule lies at the left, in the lower zone; the fake engine's box around it, and its mirror image."""
+    right, wrong = evaluations.judge(finding, answer(NODULE)), evaluations.judge(finding, answer(OPPOSITE))
+    assert right.score.numbers.hit
+    assert not wrong.score.numbers.hit
+    assert right.rungs["side"]
+    assert not wrong.rungs["side"]
+    assert right.rungs["slices"]
+    assert wrong.rungs["slices"]  # it lies at the same height
+    assert (right.rungs["heat"], wrong.rungs["heat"]) == (True, False)
+    assert right.recall > 0.5
+    assert wrong.recall == 0
+    assert right.patient == finding.volume.patient_key
+
+
+def test_agreement_is_between_the_two_engines(finding):
+    same = evaluations.judge(finding, answer(NODULE), answer(NODULE))
+    other = evaluations.judge(finding, answer(NODULE), answer(OPPOSITE))
+    assert (same.agreement, other.agreement) == (1.0, 0.0)
+    assert evaluations.judge(finding, answer(NODULE)).agreement is None
+
+
+def test_the_command_scores_stores_and_reports(library, listed, tmp_path, capsys):
+    report = run(tmp_path)
+    assert report["n"] == len([one for one in library if one.exhaustive]) == 4
+    assert {
+        "dice_per_finding",
+        "dice_per_case",
+        "hit_rate",
+        "instance_precision",
+        "instance_recall",
+        "instance_f1",
+    } < set(report)
+    # Of the four the nodule alone is hit: the effusion's sentence names the right side, but not the place of the box.
+    by_sentence = {row["sentence"]: row for row in report["findings"]}
+    assert by_sentence[library[0].sentence]["hit"] is True
+    stored = EngineEvaluation.objects.get()
+    assert (stored.engine, stored.version, stored.findings) == ("fake", "1", 4)
+    assert stored.report["categories"]["2d"]["n"] == report["categories"]["2d"]["n"]
+    assert HintModel.objects.filter(engine="fake", version="1").exists()
+    out = capsys.readouterr().out
+    assert "2d" in out
+    assert "s a scan" in out
+
+
+def test_partly_annotated_findings_are_told_apart(library, listed, tmp_path):
+    report = run(tmp_path)
+    assert report["partial"]["n"] == Finding.objects.usable().filter(exhaustive=False).count() > 0
+    only = run(tmp_path, split=["val"])
+    assert only["partial"]["n"] == 0
+    assert EngineEvaluation.objects.first().split == "val"
+
+
+def test_limits_and_refusals(library, listed, tmp_path):
+    assert len({row["name"] for row in run(tmp_path, limit=1)["findings"]}) == 1
+    assert {row["category"] for row in run(tmp_path, category="2e")["findings"]} == {"2e"}
+    with pytest.raises(CommandError, match="no such finding"):
+        run(tmp_path, category="2g")
+    with pytest.raises(CommandError, match="no engine 'other'"):
+        call_command("evaluate_grounder", model="other")
+
+
+def test_a_scan_on_which_the_engine_fails_is_left_out_in_words(library):
+    class Half(Fake):
+        def ground(self, voxels, grid, sentences, *, progress=None):
+            if self.calls:  # the second scan, the exhaustive one
+                raise EngineError("The lungs cannot be found.")
+            return super().ground(voxels, grid, sentences, progress=progress)
+
+    findings = Finding.objects.usable().select_related("volume").order_by("volume__name", "channel")
+    *_, (_, running) = evaluations.evaluate(Half(), findings)
+    (left,) = running.left_out
+    assert left["reason"] == "The lungs cannot be found."
+    assert running.rows
+    assert evaluations.described(running)["n"] == 0  # the exhaustive scan is the one that was left out
+
+
+def test_the_newest_evaluation_is_what_hints_say(finding, model):
+    def stored(n, rate):
+        row = {"n": n, "hit_rate": rate, "dice_per_finding": rate / 2}
+        EngineEvaluation.objects.create(engine="fake", version="1", findings=n, report={"categories": {"2d": row}})
+
+    assert evaluations.measured("fake", "1", "2d") is None
+    stored(10, 0.5)
+    stored(20, 0.75)
+    assert evaluations.measured("fake", "1", "2d") == (20, 0.75, 0.375)
+    assert evaluations.measured("fake", "1", "2e") is None
+    assert evaluations.measured("fake", "2", "2d") is None
+    assert "found 15 of 20 (75%), mean Dice 0.38" in opinions.reliability(model, "2d").sentence
+
+
+def test_the_pages_say_what_was_measured(library, listed, tmp_path, as_user, faculty):
+    client = as_user(faculty)
+    assert "No worker has started yet" in client.get("/faculty/models/").content.decode()
+    report = run(tmp_path)
+    page = client.get("/faculty/models/").content.decode()
+    stored = EngineEvaluation.objects.get()
+    assert f"/faculty/models/{stored.pk}/" in page
+    one = client.get(f"/faculty/models/{stored.pk}/").content.decode()
+    assert f"{report['n']} exhaustively annotated findings" in one
+    for code in report["categories"]:
+        assert f'<th scope="row">{code}</th>' in one
+
+
+def test_a_page_of_nothing_exhaustive_says_so(db, as_user, faculty):
+    from quiz.scoring import evaluation
+
+    empty = evaluation.report([], lambda row: True) | {"seconds_per_scan": {}, "peak_memory_mb": 1.0, "left_out": []}
+    one = EngineEvaluation.objects.create(engine="fake", version="1", findings=0, report=empty)
+    page = as_user(faculty).get(f"/faculty/models/{one.pk}/").content.decode()
+    assert "nothing can be said of the model" in page
