@@ -65,9 +65,13 @@ def location_bits(region_ml: float) -> float:
 
 
 def peak(heat: Heat) -> tuple[int, int, int]:
-    """The voxel (k, j, i) at the middle of the strongest cell."""
-    cell = np.unravel_index(int(np.argmax(heat.values)), heat.values.shape)
-    a, b, c = (int(n) * s + s // 2 for n, s in zip(cell, heat.step, strict=True))
+    """The voxel (k, j, i) at the middle of the strongest cell; of equally strong cells, of the one deepest among them, since
+    the first of a large region lies at its lower border."""
+    strongest = heat.values == heat.values.max()
+    box = ndimage.find_objects(strongest.astype(np.uint8))[0]
+    depth = ndimage.distance_transform_edt(np.pad(strongest[box], 1))[1:-1, 1:-1, 1:-1]
+    cell = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    a, b, c = ((int(n) + part.start) * s + s // 2 for n, part, s in zip(cell, box, heat.step, strict=True))
     return a, b, c
 
 

@@ -42,6 +42,19 @@ def test_the_glow_is_where_the_mark_is(place, source):
     assert off.max() <= 10.0
 
 
+def test_the_peak_of_a_flat_region_is_its_middle():
+    values = np.zeros((12, 12, 12), dtype=np.uint8)
+    values[2:7, 3:8, 4:9] = 255  # five cells along each axis: the one in the middle is (4, 5, 6)
+    values[0, 0, 0] = 255  # a stray cell, which comes first in memory
+    assert shown.peak(Heat(values, (2, 3, 1))) == (4 * 2 + 1, 5 * 3 + 1, 6)  # cell * step + step // 2
+
+
+def test_the_peak_of_one_cell_is_that_cell():
+    values = np.zeros((3, 3, 3), dtype=np.uint8)
+    values[2, 0, 1], values[0, 0, 0] = 9, 8
+    assert shown.peak(Heat(values, (1, 1, 1))) == (2, 0, 1)
+
+
 def test_a_point_glows_as_a_ball_of_four_centimetres():
     heat = shown.shown_heat(dot((15, 32, 40)), None, GRID)
     cell_ml = 2 * 5 * 5 * 2.0 * 4 * 2.5 / 1000  # 1 ml
