@@ -5,7 +5,11 @@ from importlib import import_module
 
 from quiz.grounding.base import EngineUnavailable, Grounder
 
-_WHERE: dict[str, str] = {"tiny": "quiz.grounding.tiny:make"}
+_WHERE: dict[str, str] = {
+    "voxtell": "quiz.grounding.voxtell:make",
+    "voxtell-http": "quiz.grounding.voxtell_http:make",
+    "tiny": "quiz.grounding.tiny:make",
+}
 """Name of an engine to "module:callable"; the callable takes options by keyword and gives the engine."""
 
 
