@@ -142,6 +142,19 @@ def test_a_run_goes_on_where_it_was_cut_off(small, tmp_path):
         torch.testing.assert_close(cut[name], whole[name], atol=1e-5, rtol=1e-4)
 
 
+def test_a_step_that_gives_no_number_spoils_nothing(small, tmp_path, monkeypatch):
+    learn, sources = small
+    real = learn.step_loss
+    monkeypatch.setattr(learn, "step_loss", lambda *given: real(*given) * float("nan"))
+    monkeypatch.setattr(learn, "MOST_LOST", 2)
+    run = learn.Run(seed=4, folder=tmp_path)
+    with pytest.raises(ArithmeticError, match="2 steps in a row"):
+        run.train(sources, steps=5, threads=1)
+    monkeypatch.setattr(learn, "step_loss", real)
+    net = run.train(sources, steps=3, threads=1)
+    assert all(np.isfinite(value.numpy()).all() for value in net.state_dict().values())
+
+
 def stop_after(steps):
     def report(step, loss, done):
         if step >= steps:

@@ -36,6 +36,8 @@ DECAY = 1e-4
 MEAN = 0.99
 CLIP = 1.0
 SAVE_SECONDS = 120.0
+MOST_LOST = 20
+"""So many steps in a row without a finite loss end a run."""
 
 Source = Callable[[], Phantom]
 """Gives one CT with its findings, when it is needed first."""
@@ -260,6 +262,7 @@ class Run:
         self._resume(net, mean, optimizer)
         net.train()
         lessons: dict[int, Lesson | None] = {}
+        lost = 0
         begun, saved = time.monotonic() - self.seconds, time.monotonic()
         try:
             while True:
@@ -274,6 +277,11 @@ class Run:
                         lessons[number] = lesson(sources[number]())
                 now = [one for one in (lessons[number] for number in chosen) if one is not None]
                 loss = self._step(net, mean, optimizer, now, rng, done) if now else 0.0
+                lost = lost + 1 if math.isnan(loss) else 0
+                if lost >= MOST_LOST:
+                    raise ArithmeticError(
+                        f"{lost} steps in a row gave no number; the run is kept as it was before them."
+                    )
                 self.steps += 1
                 if report and now:
                     report(self.steps, loss, done)
@@ -295,7 +303,10 @@ class Run:
         loss = step_loss(net, now, rng)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
+        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            # One such step would spoil every weight for good; the next draws something else.
+            return float("nan")
         optimizer.step()
         # The mean of the weights follows quickly at first, when they have little to do with their start.
         keep = min(MEAN, (2 + self.steps) / (11 + self.steps))

@@ -60,7 +60,7 @@ class Command(BaseCommand):
                     report=report,
                     threads=options["threads"],
                 )
-            except ValueError as error:
+            except (ValueError, ArithmeticError) as error:
                 raise CommandError(str(error)) from error
         weights = folder / "weights.safetensors"
         if options["output"]:
