@@ -8,10 +8,11 @@ from typing import Any
 
 from benchmarks.viewer.stage import PAGES, Stage
 
-# Without a GPU Chromium imitates one; NiiVue and Cornerstone3D need that to draw at all.
+# As Chromium runs where there is no GPU: pages are put together by the processor; NiiVue and Cornerstone3D need the last
+# flag, an imitated WebGL, to draw at all.
 FLAGS = [
-    "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--disable-quic",
-    "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--disable-gpu-compositing", "--enable-unsafe-swiftshader",
 ]  # fmt: skip
 SCREEN = {"width": 1366, "height": 768}
 PICTURE = (1056, 640)  # of ct-viewer on that screen, and of the peers' canvases

@@ -271,7 +271,7 @@ export class Display extends HTMLElement {
     this.scene?.redraw();
   }
 
-  /** Said four times a second: said with every slice it would cost more than the slices do. */
+  /** Said twice a second: said with every slice it would cost more than the slices do. */
   #progress() {
     const tell = () => {
       this.telling = null;
@@ -280,7 +280,7 @@ export class Display extends HTMLElement {
       this.line.toggleAttribute("data-complete", loaded >= goal);
       this.out("loaded", loaded >= goal ? "" : `${loaded} of ${goal} slices`);
     };
-    this.telling ??= setTimeout(tell, 250);
+    this.telling ??= setTimeout(tell, 500);
   }
 
   arrived(k) {

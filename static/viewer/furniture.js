@@ -6,9 +6,11 @@ const FONT = "system-ui, -apple-system, sans-serif";
 function shadowed(context, draw) {
   context.save();
   context.shadowColor = "#000";
-  context.shadowBlur = 4;
-  draw();
-  draw(); // twice, so that it can be read on bright tissue as well
+  // A hard shadow to both sides reads on bright tissue as well, and is a fraction of the work of a soft one.
+  for (const offset of [-1, 1]) {
+    context.shadowOffsetX = context.shadowOffsetY = offset * (window.devicePixelRatio || 1);
+    draw();
+  }
   context.restore();
 }
 

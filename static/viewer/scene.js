@@ -2,6 +2,7 @@
 
 import { Canvas2d } from "./canvas2d.js";
 import { brushRing, crosshair, letters, notice, scaleBar, title } from "./furniture.js";
+import { Sparing } from "./sparing.js";
 import { paletteOf } from "./palette.js";
 import { cut, patch } from "./planes.js";
 import { WebGl } from "./webgl.js";
@@ -11,7 +12,7 @@ export class Scene {
   constructor(viewer, wish) {
     this.viewer = viewer;
     this.over = canvasIn(viewer, "viewer-over");
-    this.context = this.over.getContext("2d");
+    this.context = new Sparing(this.over.getContext("2d"));
     this.#choose(wish);
     this.asked = null;
   }
@@ -39,7 +40,9 @@ export class Scene {
     this.redraw();
   }
 
-  redraw() {
+  /** what: "over" if only what lies over the picture has changed. */
+  redraw(what) {
+    if (what !== "over") this.whole = true;
     this.asked ??= requestAnimationFrame(() => {
       this.asked = null;
       this.draw();
@@ -55,20 +58,30 @@ export class Scene {
     if (!width || !height) return;
     const ratio = window.devicePixelRatio || 1, wide = Math.round(width * ratio), high = Math.round(height * ratio);
     const { over, context } = this;
-    if (over.width !== wide || over.height !== high) Object.assign(over, { width: wide, height: high });
+    if (over.width !== wide || over.height !== high) {
+      Object.assign(over, { width: wide, height: high });
+      this.context.forget();
+      this.whole = true;
+    }
+    const whole = this.whole;
+    this.whole = false;
+    context.begin();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    this.renderer.begin(wide, high);
-    if (!viewer.plane) return notice(context, { x: 0, y: 0, width, height }, [viewer.problem || "Opening the scan"]);
-    viewer.arrange(width, height);
-    const shown = viewer.panes.map((pane) => this.#pane(pane, ratio));
-    this.renderer.end();
-    this.#pointer();
-    viewer.drawn(shown.every((state) => state === "exact"));
+    if (whole) this.renderer.begin(wide, high);
+    if (!viewer.plane) notice(context, { x: 0, y: 0, width, height }, [viewer.problem || "Opening the scan"]);
+    else {
+      viewer.arrange(width, height);
+      const shown = viewer.panes.map((pane) => this.#pane(pane, ratio, whole));
+      if (whole) this.renderer.end();
+      this.#pointer();
+      viewer.drawn(shown.every((state) => state === "exact"));
+    }
+    context.end();
   }
 
   /** Draws a pane; says "exact", "coarse" or "nothing". */
-  #pane(pane, ratio) {
+  #pane(pane, ratio, whole) {
     const { viewer, context } = this, { plane, rect } = pane, slice = viewer.sliceOf(pane);
     if (pane.slice !== slice) {
       pane.slice = slice;
@@ -80,7 +93,7 @@ export class Scene {
     if (state === "nothing") {
       const failed = viewer.stack.failed.get(slice);
       notice(context, rect, failed ? [failed, "Scroll on: the other slices are not affected."] : ["Loading this slice"]);
-    } else this.renderer.draw(pane, scaled(rect, ratio), deviceFrame(frame, ratio), this.#look(pane, ratio));
+    } else if (whole) this.renderer.draw(pane, scaled(rect, ratio), deviceFrame(frame, ratio), this.#look(pane, ratio));
     scaleBar(context, frame, rect);
     if (several) {
       letters(context, rect, plane.letters);
