@@ -6,7 +6,7 @@ other lung where hardly any of it is left.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +153,16 @@ def _rooms(sides: list[Bools], midline: float | None) -> list[Bools]:
         left = (np.arange(hulls[0].shape[2]) > midline)[None, None, :]
         hulls = [hulls[0] & ~left, hulls[1] & left]
     return hulls
+
+
+def widened(lungs: Lungs) -> Lungs:
+    """The same with more room, for what fills lung or pleura: each side is taken to be as wide as the other one, and at
+    the back no narrower than above."""
+    room = lungs.room.copy()
+    if lungs.midline is not None:
+        room |= _mirrored(room, lungs.midline)
+    above = np.logical_or.accumulate(room[::-1], axis=0)[::-1]
+    return replace(lungs, room=room | (above & (lungs.back > 0.55) & (lungs.hu > -200) & (lungs.hu < 130)))
 
 
 def _mirrored(mask: Bools, midline: float) -> Bools:
