@@ -6,14 +6,12 @@ from importlib import import_module
 from quiz.grounding.base import EngineUnavailable, Grounder
 
 _WHERE: dict[str, str] = {
-_WHERE: dict[str, str] = {
     "text": "quiz.grounding.text:make",
     "classical": "quiz.grounding.classical:make",
     "tiny": "quiz.grounding.tiny:make",
     "combined": "quiz.grounding.combined:make",
     "voxtell": "quiz.grounding.voxtell:make",
     "voxtell-http": "quiz.grounding.voxtell_http:make",
-}
 }
 """Name of an engine to "module:callable"; the callable takes options by keyword and gives the engine."""
 

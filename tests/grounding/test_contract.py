@@ -11,6 +11,7 @@ from cases.imaging import nifti
 from cases.imaging.geometry import Grid
 from quiz.grounding import registry
 from quiz.grounding.base import EngineUnavailable, Grounding, GroundingCancelled
+from quiz.grounding.confidence import agreement
 from quiz.grounding.sentence import parse
 from quiz.grounding.shown import checked
 from tests.grounding import quadrants
@@ -43,12 +44,10 @@ def asked(engine):
 
 
 def same(a: Grounding, b: Grounding) -> bool:
-    return bool(
-        a.mask.size == b.mask.size
-        and np.array_equal(a.mask.starts, b.mask.starts)
-        and np.array_equal(a.mask.lengths, b.mask.lengths)
-        and a.confidence == pytest.approx(b.confidence)
-    )
+    """Equal but for a network's rounding, which depends on how many sentences it is given at once."""
+    if a.mask.is_empty or b.mask.is_empty:
+        return a.mask.is_empty and b.mask.is_empty
+    return agreement(a.mask, b.mask) > 0.95 and abs(a.confidence - b.confidence) < 0.1
 
 
 def test_it_says_who_it_is(engine):
