@@ -165,6 +165,13 @@ def _is_stale(row: Grounding, finding: Finding) -> bool:
     return made_from != (finding.volume.slices_key, finding.truth_sha256, finding.sentence)
 
 
+def ask_again(rows: QuerySet[Grounding]) -> int:
+    """Queue rows that are over once more, from the beginning. Returns how many."""
+    return rows.filter(state__in=(Work.DONE, Work.FAILED)).update(
+        state=Work.QUEUED, tries=0, worker="", lease_until=None, queued_at=timezone.now(), reason=""
+    )
+
+
 def want_volume(volume: Volume) -> int:
     """Queue the findings of a scan that has just been imported, for every model in use."""
     if not settings.HINTS_AT_IMPORT:
