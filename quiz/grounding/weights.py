@@ -16,7 +16,7 @@ from quiz.grounding.base import EngineUnavailable
 
 FOLDER = Path(__file__).parent / "weights"
 VERSION = "1"
-SHA256 = "86c7277c45c000e74ebdc6b475759b7a093cbe4bf4cc4ccc548cef840ba59e4f"
+SHA256 = "036bab4a76af45a171f7b87fe4c301bdd2216798960be6959e74d6455e50df8b"
 MOST_BYTES = 12_000_000
 
 NO_TORCH = "The tiny model needs torch: .venv/bin/pip install -r requirements-torch.txt."
