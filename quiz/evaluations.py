@@ -11,7 +11,6 @@ from typing import Any
 from django.db.models import Count, Q
 
 from cases import storage
-from cases.imaging.anatomy import LungField
 from cases.imaging.masks import MaskError, SparseMask, overlaps
 from cases.imaging.slices import SliceError
 from cases.models import Finding, Volume
@@ -23,7 +22,7 @@ from quiz.scoring import evaluation
 from quiz.scoring.benchmark import FindingScore
 from quiz.scoring.evaluation import Judged
 from quiz.scoring.official import official
-from quiz.verification import OUTLINE_DICE, points_at
+from quiz.verification import OUTLINE_DICE, lungs_of, points_at
 
 
 @dataclass
@@ -85,15 +84,6 @@ def judge(finding: Finding, answer: Grounding, other: Grounding | None = None) -
         note=checked.note,
         extra={"exhaustive": finding.exhaustive},
     )
-
-
-def lungs_of(volume: Volume) -> LungField | None:
-    """Where the lungs lie, as the import wrote it down."""
-    if volume.lung_box is None or volume.midline_i is None:
-        return None
-    (k0, k1), (j0, j1), (i0, i1) = volume.lung_box
-    whole = k0 > 0 and k1 < volume.size_k
-    return LungField(((k0, k1), (j0, j1), (i0, i1)), volume.midline_i, whole)
 
 
 def _recall(truth: SparseMask, mask: SparseMask) -> float:

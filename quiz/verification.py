@@ -5,9 +5,11 @@ import math
 import numpy as np
 
 from cases import storage
+from cases.imaging.anatomy import LungField
 from cases.imaging.masks import SparseMask
 from cases.models import Finding, Volume
 from quiz.grounding.base import Heat
+from quiz.grounding.gates import placed
 from quiz.grounding.shown import peak
 from quiz.scoring.nearness import within
 from quiz.scoring.official import official
@@ -36,7 +38,11 @@ def against_reference(
                 "precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
             },
         },
-        "checks": {"heat": points_at(truth, heat or shown, volume), "outline": numbers.dice >= OUTLINE_DICE},
+        "checks": {
+            **placed(truth, mask, lungs_of(volume)),
+            "heat": points_at(truth, heat or shown, volume),
+            "outline": numbers.dice >= OUTLINE_DICE,
+        },
     }  # fmt: skip
 
 
@@ -49,3 +55,12 @@ def points_at(truth: SparseMask, heat: Heat | None, volume: Volume) -> bool:
     size = volume.size
     at = np.array([(min(k, size[0] - 1) * size[1] + min(j, size[1] - 1)) * size[2] + min(i, size[2] - 1)])
     return bool(within(truth, at, PEAK_MM + half_cell, volume.spacing_mm, flat=False)[0])
+
+
+def lungs_of(volume: Volume) -> LungField | None:
+    """Where the lungs lie, as the import wrote it down."""
+    if volume.lung_box is None or volume.midline_i is None:
+        return None
+    (k0, k1), (j0, j1), (i0, i1) = volume.lung_box
+    whole = k0 > 0 and k1 < volume.size_k
+    return LungField(((k0, k1), (j0, j1), (i0, i1)), volume.midline_i, whole)

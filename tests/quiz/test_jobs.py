@@ -54,6 +54,8 @@ def test_what_is_kept_of_an_answer(model, fake, finding):
     assert row.dice == pytest.approx(dice, abs=1e-6)
     assert row.hit == (dice >= 0.1)
     assert row.checks["heat"] is True
+    assert row.checks["slices"] is True
+    assert row.checks["side"] is True
     heat = shown.unpack_heat(storage.load_hint(row.heat_key))
     k, j, i = shown.peak(heat)
     assert (abs(k - 6), abs(j - 22), abs(i - 35)) <= (2, 2, 2)
