@@ -9,7 +9,7 @@ from cases.imaging import masks
 from cases.imaging.geometry import Grid
 from quiz.grounding.base import Grounding, GroundingCancelled, Progress
 from quiz.grounding.confidence import alone
-from quiz.grounding.looks import regions_for
+from quiz.grounding.looks import JOINED, regions_for
 from quiz.grounding.lungs import find_lungs, widened
 from quiz.grounding.prior import prior, words_used
 from quiz.grounding.regions import Region, heat_of, paint
@@ -65,7 +65,8 @@ def _answer(sentence: str, parsed: Parsed, scene: Scene | None, grid: Grid) -> G
     if mask.is_empty:
         return Grounding(sentence, mask, None, 0.0, said, NOTHING_SEEN)
     heat = heat_of(regions, scene.lungs)
-    confidence = alone([region.score for region in regions], whole=scene.lungs.whole)
+    scores = [region.score for region in regions]
+    confidence = alone(scores, whole=scene.lungs.whole, joined=parsed.category in JOINED)
     return Grounding(sentence, mask, heat, confidence, said, words_used(scene.lungs, parsed))
 
 

@@ -11,17 +11,18 @@ AGREEMENT = ((0.0, 0.2), (0.05, 0.33), (0.3, 0.85), (1.0, 0.95))
 synthetic chests and 23 of public CTs (below 0.05: 0.20-0.33 hit; 0.05-0.3: 0.75; from 0.3 on: 0.89-1.00), read on the
 careful side; straight lines between. To be measured anew wherever expert masks are at hand."""
 ALONE = (0.15, 0.55)
-"""One engine by itself, from many equal proposals to a single one."""
+"""One engine by itself, from many equal proposals to a single one. Source: our choice, below what an agreement is worth."""
 CUT_OFF = 0.85
 """Times this if apex or base lies outside the scan: then the words for height were not used."""
 
 
-def alone(scores: Sequence[float], *, whole: bool) -> float:
+def alone(scores: Sequence[float], *, whole: bool, joined: bool = False) -> float:
     """Confidence of one engine from the scores of its proposals, best first: near the upper end of ALONE if the best one
-    leads clearly, near the lower if the next is as good."""
+    leads clearly, near the lower if the next is as good; half-way if pieces were ``joined`` into one proposal, since it
+    then has no rival that it could lead."""
     if not scores or scores[0] <= 0:
         return 0.0
-    lead = 1 - (scores[1] / scores[0] if len(scores) > 1 else 0.0)
+    lead = 0.5 if joined else 1 - (scores[1] / scores[0] if len(scores) > 1 else 0.0)
     value = ALONE[0] + (ALONE[1] - ALONE[0]) * min(1.0, lead)
     return float(value if whole else value * CUT_OFF)
 
@@ -44,8 +45,8 @@ RELIABILITY: dict[str, dict[str, float]] = {
     "classical": {"2a": 0.77, "2b": 0.82, "2c": 0.92, "2d": 0.62, "2e": 0.86, "1c": 0.82},
     "tiny": {"2a": 0.94, "2b": 0.97, "2c": 0.96, "2d": 0.78, "2e": 1.0, "1c": 0.5},
 }
-"""Engine and category to the share of findings hit on generated chests. It only says which of two engines is asked first
-where they differ; it is no statement about patients, and is shown to nobody."""
+"""Engine and category to the share of findings hit on generated chests, by a prototype of the engine. It only says which of
+two engines is believed where they differ; it is no statement about patients, and is shown to nobody."""
 UNMEASURED = 0.5
 
 

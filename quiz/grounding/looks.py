@@ -22,6 +22,8 @@ BLOB_MM = (4.0, 6.0, 9.0, 13.0, 19.0, 28.0, 42.0, 60.0, 85.0)
 """Diameters of balls that are tried when the sentence says no size; a said size is tried with its neighbours."""
 FINE_BLOB_MM = 14.0
 """Smaller balls are looked for in the fine cut."""
+JOINED = frozenset({"1a", "1b", "1c", "1d", "1e", "1f", "2f"})
+"""Categories of many small pieces, which are proposed together."""
 MOST_PEAKS = 24
 MOST_REGIONS = 12
 

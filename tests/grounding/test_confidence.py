@@ -52,6 +52,12 @@ def test_one_engine_is_surer_of_a_single_proposal_than_of_two_equal_ones():
     assert alone([3.0], whole=False) < alone([3.0], whole=True)
 
 
+def test_pieces_joined_into_one_proposal_have_no_rival_to_lead():
+    # Half-way between 0.15 and 0.55, and below the 0.5 from which heat is shown without a reference.
+    assert alone([2.0], whole=True, joined=True) == pytest.approx(0.35)
+    assert alone([2.0], whole=True) == pytest.approx(0.55)
+
+
 def test_engines_that_agree_are_believed():
     said = together({"classical": answer(ONE), "tiny": answer(HALF)}, asked=2)
     assert said.confidence == agreed(0.5)
