@@ -14,7 +14,7 @@ from cases import storage
 from cases.imaging.masks import MaskError, SparseMask, overlaps
 from cases.imaging.slices import SliceError
 from cases.models import Finding, Volume
-from quiz.grounding import gates, shown
+from quiz.grounding import shown
 from quiz.grounding.base import EngineError, Grounder, Grounding
 from quiz.grounding.confidence import agreement
 from quiz.models import EngineEvaluation, HintModel, Work
@@ -22,7 +22,7 @@ from quiz.scoring import evaluation
 from quiz.scoring.benchmark import FindingScore
 from quiz.scoring.evaluation import Judged
 from quiz.scoring.official import official
-from quiz.verification import OUTLINE_DICE, lungs_of, points_at
+from quiz.verification import rungs_right
 
 
 @dataclass
@@ -69,15 +69,11 @@ def judge(finding: Finding, answer: Grounding, other: Grounding | None = None) -
     truth, mask = storage.load_truth(finding.truth_key), checked.mask.union()
     numbers = official(truth, mask)
     heat = checked.heat or shown.shown_heat(mask, None, volume.grid)
-    rungs = gates.placed(truth, mask, lungs_of(volume)) | {
-        "heat": points_at(truth, heat, volume),
-        "outline": numbers.dice >= OUTLINE_DICE,
-    }
     return Judged(
         score=FindingScore(volume.name, finding.channel, finding.category_id, finding.sentence, numbers),
         patient=volume.patient_key,
         recall=_recall(truth, mask),
-        rungs=rungs,
+        rungs=rungs_right(truth, mask, heat, volume, dice=numbers.dice),
         confidence=checked.confidence,
         agreement=agreement(mask, other.mask.union()) if other else None,
         finding=finding.pk,

@@ -38,12 +38,16 @@ def against_reference(
                 "precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
             },
         },
-        "checks": {
-            **placed(truth, mask, lungs_of(volume)),
-            "heat": points_at(truth, heat or shown, volume),
-            "outline": numbers.dice >= OUTLINE_DICE,
-        },
+        "checks": rungs_right(truth, mask, heat or shown, volume, dice=numbers.dice),
     }  # fmt: skip
+
+
+def rungs_right(
+    truth: SparseMask, mask: SparseMask, heat: Heat | None, volume: Volume, *, dice: float
+) -> dict[str, bool]:
+    """Which rungs read off an answer would be right; those that cannot be told are left out."""
+    lungs = lungs_of(volume)
+    return placed(truth, mask, lungs) | {"heat": points_at(truth, heat, volume), "outline": dice >= OUTLINE_DICE}
 
 
 def points_at(truth: SparseMask, heat: Heat | None, volume: Volume) -> bool:
