@@ -433,3 +433,31 @@ def test_a_budget_of_memory_is_kept(modules):
     assert got["capacity"] == 48  # 96 MB / (1024 * 1024 * 2 bytes)
     assert got["most"] <= 48
     assert got["budgets"] == [96, 384, 640, 320]
+
+
+SPARING = """async () => {
+    const { Sparing } = await import("/viewer/sparing.js");
+    const canvas = Object.assign(document.createElement("canvas"), { width: 4, height: 4 }), real = canvas.getContext("2d");
+    const context = new Sparing(real), alpha = (x) => real.getImageData(x, 0, 1, 1).data[3], seen = [];
+    const frame = (x) => {
+        context.begin();
+        context.clearRect(0, 0, 4, 4);
+        context.fillStyle = "#fff";
+        context.fillRect(x, 0, 1, 1);
+        context.end();
+        seen.push([alpha(0), alpha(1)]);
+    };
+    frame(0);
+    real.clearRect(0, 0, 4, 4);
+    frame(0);
+    frame(1);
+    canvas.width = 4;
+    context.forget();
+    frame(1);
+    return seen;
+}"""
+
+
+def test_what_lies_over_the_picture_is_drawn_only_when_it_differs(modules):
+    # Drawn; the same again after somebody wiped it: left alone; another place: drawn; the same, but emptied: drawn.
+    assert modules.evaluate(SPARING) == [[255, 0], [0, 0], [0, 255], [0, 255]]
