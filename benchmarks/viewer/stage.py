@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,7 @@ def serving(data: Path) -> Iterator[Stage]:
             stack.enter_context(_gunicorn(app, port, logs[port], data))
         ours, peers = logs
         room, session = _attempt()
+        _warm(f"http://127.0.0.1:{ours}{room}", session)
         yield Stage(room, session, ours, peers, logs)
 
 
@@ -129,6 +131,14 @@ def _gunicorn(app: str, port: int, log: Path, data: Path) -> Iterator[None]:
     finally:
         server.terminate()
         server.wait()
+
+
+def _warm(address: str, session: str) -> None:
+    """Every worker's first page costs it seconds of imports and templates: a server that has been up has them behind it."""
+    request = urllib.request.Request(address, headers={"Cookie": f"sessionid={session}"})
+    for _ in range(8):
+        with urllib.request.urlopen(request) as response:
+            response.read()
 
 
 def _free_port() -> int:

@@ -14,6 +14,13 @@ export function budgetBytes(memoryGb = globalThis.navigator?.deviceMemory, coars
   return (coarsePointer ? 320 : 640) * MB;
 }
 
+/** Resolves after the next frame, so that what has come is seen before more is asked for; soon, where no frames are made. */
+const onScreen = () =>
+  new Promise((done) => {
+    setTimeout(done, 300);
+    globalThis.requestAnimationFrame?.(() => setTimeout(done));
+  });
+
 export class Stack {
   /** onSlice(k) is called when a slice has come, coarse or exact, or has failed for good. */
   constructor(manifest, onSlice, budget = budgetBytes(undefined, globalThis.matchMedia?.("(pointer: coarse)").matches)) {
@@ -164,7 +171,12 @@ export class Stack {
   }
 
   #settled(k) {
-    this.opening = false;
+    if (this.opening) {
+      onScreen().then(() => {
+        this.opening = false;
+        this.#pump();
+      });
+    }
     this.wanted.delete(k);
     for (const waiter of this.waiters) {
       waiter.missing.delete(k);
