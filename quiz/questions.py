@@ -12,6 +12,7 @@ from django.utils import timezone
 from cases.imaging import masks
 from cases.models import Finding
 from quiz import access, jobs, opinions
+from quiz.grounding import gates
 from quiz.models import Attempt, Opinions, Question, Work
 
 logger = logging.getLogger(__name__)
@@ -124,6 +125,7 @@ class Told:
     slices: tuple[int, int] | None
     largest_k: int | None
     measured: str
+    doubt: str
 
 
 def told(question: Question) -> Told:
@@ -142,7 +144,8 @@ def told(question: Question) -> Told:
     # The model reads a category out of the sentence, if it can; how often it is right is known per category only.
     category = str(row.attributes.get("category", ""))
     measured = opinions.reliability(row.model, category).sentence if row.is_done else ""
-    return Told(question, standing(question), row.mask_ml, slices, largest, measured)
+    doubt = gates.doubt(category, row.confidence or 0.0) if slices else ""
+    return Told(question, standing(question), row.mask_ml, slices, largest, measured, doubt)
 
 
 def of(attempt: Attempt) -> list[Told]:

@@ -42,11 +42,18 @@ def agreed(dice: float) -> float:
 
 
 RELIABILITY: dict[str, dict[str, float]] = {
-    "classical": {"2a": 0.77, "2b": 0.82, "2c": 0.92, "2d": 0.62, "2e": 0.86, "1c": 0.82},
-    "tiny": {"2a": 0.94, "2b": 0.97, "2c": 0.96, "2d": 0.78, "2e": 1.0, "1c": 0.5},
-}
-"""Engine and category to the share of findings hit on generated chests, by a prototype of the engine. It only says which of
-two engines is believed where they differ; it is no statement about patients, and is shown to nobody."""
+    "classical": {
+        "1a": 0.53, "1b": 0.53, "1c": 1.0, "1d": 0.69, "1e": 0.07, "1f": 0.0, "2a": 0.29, "2b": 0.59, "2c": 0.80,
+        "2d": 0.44, "2e": 0.38, "2f": 0.62, "2g": 1.0, "2h": 0.21,
+    },
+    "tiny": {
+        "1a": 0.73, "1b": 0.53, "1c": 0.86, "1d": 0.92, "1e": 0.0, "1f": 1.0, "2a": 0.67, "2b": 1.0, "2c": 0.92,
+        "2d": 0.59, "2e": 0.90, "2f": 1.0, "2g": 1.0, "2h": 0.64,
+    },
+}  # fmt: skip
+"""Engine and category to the share of findings hit on 60 generated chests that neither learned from (the model card of
+tiny, 6 to 39 findings a category). It only says which of two engines is believed where they differ; it is no statement
+about patients, and is shown to nobody."""
 UNMEASURED = 0.5
 
 

@@ -1,6 +1,4 @@
-"""What may be shown of an answer, rung by rung: pure comparisons of a mask with a reference, and limits without one."""
-
-from collections.abc import Mapping
+"""What may be shown of an answer, rung by rung: pure comparisons of a mask with a reference, and what to say without one."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +8,13 @@ from cases.imaging.masks import SparseMask
 
 RANGE_SHARE = 0.5
 """Slice ranges agree if what they share is at least half of either. Source: our choice."""
-HEAT_CONFIDENCE, OUTLINE_CONFIDENCE = 0.5, 0.8
-"""Where there is no reference, heat and outline are shown from this confidence on; with two engines the first is a Dice of
-about 0.12 between their masks, the second of about 0.27. Source: our choice, on ``confidence.AGREEMENT``."""
+SURE = 0.5
+"""An answer that nothing can be held against is called unsure below this; with two engines it is a Dice of about 0.12 between
+their masks. Source: our choice, on ``confidence.AGREEMENT``."""
 WEAK = frozenset({"1a", "1b", "1c", "1d", "1f", "2f"})
 """Categories in which even the best published models hit half of the findings or fewer (bronchiectasis, septal thickening,
 emphysema: hit 0.00-0.50, Dice 0.03-0.16; too few honeycombs and mosaics to say). Source: the challenge's board of 100
-test cases, July 2026. Without a reference no outline is shown of them."""
+test cases, July 2026."""
 
 
 def placed(truth: SparseMask, mask: SparseMask, lungs: LungField | None) -> dict[str, bool]:
@@ -44,12 +42,11 @@ def ranges_agree(a: SparseMask, b: SparseMask) -> bool:
     return bool(shared >= RANGE_SHARE * max(a1 - a0, b1 - b0))
 
 
-def without_reference(category: str, confidence: float) -> Mapping[str, bool]:
-    """Rungs that may be shown of an answer that nothing can be held against."""
-    return {
-        "heat": confidence >= HEAT_CONFIDENCE,
-        "outline": confidence >= OUTLINE_CONFIDENCE and category not in WEAK,
-    }
+def doubt(category: str, confidence: float) -> str:
+    """What to say beside an answer that no reference can be held against; "" if nothing speaks against it."""
+    if category in WEAK:
+        return "On this kind of finding even the best models are wrong half of the time or more."
+    return "The model is not sure of this." if confidence < SURE else ""
 
 
 def _slices_and_columns(mask: SparseMask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -9,7 +9,7 @@ from cases.imaging.geometry import Grid
 from quiz.grounding.base import EngineError, EngineUnavailable, Grounding, GroundingCancelled, Heat
 from quiz.grounding.combined import ALONE_HERE, APART, Combined, mean_heat, together
 from quiz.grounding.confidence import agreed, agreement, alone
-from quiz.grounding.gates import placed, ranges_agree, without_reference
+from quiz.grounding.gates import doubt, placed, ranges_agree
 
 SIZE = (12, 10, 20)
 GRID = Grid(SIZE, (2.0, 1.0, 1.0), ((1.0, 0, 0, 0), (0, 1.0, 0, 0), (0, 0, 2.0, 0), (0, 0, 0, 1.0)))
@@ -163,6 +163,6 @@ def test_slices_agree_by_half_of_the_longer_range():
 
 
 def test_gates_without_a_reference():
-    assert without_reference("2d", 0.85) == {"heat": True, "outline": True}
-    assert without_reference("1b", 0.85) == {"heat": True, "outline": False}
-    assert without_reference("2d", 0.3) == {"heat": False, "outline": False}
+    assert doubt("2d", 0.85) == ""
+    assert "half of the time" in doubt("1b", 0.85)
+    assert "not sure" in doubt("2d", 0.3)

@@ -165,3 +165,16 @@ def test_without_a_model_the_page_has_no_such_box(done, as_user, trainee):
     assert 'id="ask"' not in as_user(trainee).get(f"/attempts/{done.pk}/").content.decode()
     with pytest.raises(questions.QuestionRefused, match="No model is set up"):
         questions.ask(done, "nodule on the left")
+
+
+@pytest.mark.parametrize(
+    ("category", "confidence", "says"), [("2d", 0.9, ""), ("2d", 0.2, "not sure"), ("1b", 0.9, "half of the time")]
+)
+def test_an_answer_that_nothing_can_be_held_against_says_its_doubt(done, model, fake, category, confidence, says):
+    row = jobs.want_sentence(model, done.finding.volume, "nodule on the left")
+    asked = Question.objects.create(attempt=done, sentence=row.sentence, grounding=row)
+    work_off(fake)
+    Grounding.objects.filter(pk=row.pk).update(attributes={"category": category}, confidence=confidence)
+    told = questions.told(Question.objects.select_related("grounding__model").get(pk=asked.pk))
+    assert says in told.doubt
+    assert bool(told.doubt) is bool(says)
