@@ -1,17 +1,23 @@
 // What is drawn over the picture: scale, brush, rulers, crosshair, letters, words. All in CSS pixels on a canvas of its own.
 
-const INK = "rgba(226, 232, 240, 0.8)";
+const INK = "#e2e8f0";
 const FONT = "system-ui, -apple-system, sans-serif";
 
-function shadowed(context, draw) {
+/** Drawn twice, in black and wider first, so that it reads on air and on bone; a soft shadow is far more work. */
+function outlined(context, ink, draw) {
   context.save();
-  context.shadowColor = "#000";
-  // A hard shadow to both sides reads on bright tissue as well, and is a fraction of the work of a soft one.
-  for (const offset of [-1, 1]) {
-    context.shadowOffsetX = context.shadowOffsetY = offset * (window.devicePixelRatio || 1);
-    draw();
+  context.lineJoin = "round";
+  for (const [colour, wider] of [["#000", 2.5], [ink, 0]]) {
+    context.strokeStyle = context.fillStyle = colour;
+    draw(wider);
   }
   context.restore();
+}
+
+function words(context, text, x, y, wider) {
+  context.lineWidth = wider;
+  if (wider) context.strokeText(text, x, y);
+  else context.fillText(text, x, y);
 }
 
 /** A bar of round length in millimetres at the lower left, and its length. */
@@ -19,9 +25,8 @@ export function scaleBar(context, frame, rect) {
   const mm = [5, 10, 20, 50, 100].find((length) => length * frame.scale >= 60) || 100;
   const y = rect.y + rect.height - 18, x = rect.x + 18, length = mm * frame.scale;
   if (length > rect.width - 90) return;
-  shadowed(context, () => {
-    context.strokeStyle = context.fillStyle = INK;
-    context.lineWidth = 1.5;
+  outlined(context, INK, (wider) => {
+    context.lineWidth = 1.5 + wider;
     context.beginPath();
     context.moveTo(x, y - 4);
     context.lineTo(x, y);
@@ -29,7 +34,7 @@ export function scaleBar(context, frame, rect) {
     context.lineTo(x + length, y - 4);
     context.stroke();
     context.font = `12px ${FONT}`;
-    context.fillText(`${mm} mm`, x + length + 6, y + 3);
+    words(context, `${mm} mm`, x + length + 6, y + 3, wider);
   });
 }
 
@@ -83,20 +88,19 @@ export function crosshair(context, rect, { x, y }, strong) {
 
 /** A measured distance, with its length beside it. a, b: screen positions. */
 export function rulerLine(context, a, b, mm) {
-  shadowed(context, () => {
-    context.strokeStyle = context.fillStyle = "#fde68a";
-    context.lineWidth = 1.5;
+  outlined(context, "#fde68a", (wider) => {
+    context.lineWidth = 1.5 + wider;
     context.beginPath();
     context.moveTo(a.x, a.y);
     context.lineTo(b.x, b.y);
     context.stroke();
     for (const end of [a, b]) {
       context.beginPath();
-      context.arc(end.x, end.y, 3, 0, 2 * Math.PI);
+      context.arc(end.x, end.y, 3 + wider / 2, 0, 2 * Math.PI);
       context.fill();
     }
     context.font = `600 13px ${FONT}`;
-    context.fillText(`${mm.toFixed(1)} mm`, Math.max(a.x, b.x) + 8, (a.y + b.y) / 2 + 4);
+    words(context, `${mm.toFixed(1)} mm`, Math.max(a.x, b.x) + 8, (a.y + b.y) / 2 + 4, wider);
   });
 }
 
@@ -119,24 +123,22 @@ export function lassoLine(context, points, erasing) {
 
 /** Patient directions at the edges of a pane, where several share the screen. */
 export function letters(context, rect, names) {
-  shadowed(context, () => {
-    context.fillStyle = "#e2e8f0";
+  outlined(context, INK, (wider) => {
     context.font = `650 14px ${FONT}`;
     context.textAlign = "center";
-    context.fillText(names.top, rect.x + rect.width / 2, rect.y + 20);
-    context.fillText(names.bottom, rect.x + rect.width / 2, rect.y + rect.height - 10);
-    context.fillText(names.left, rect.x + 14, rect.y + rect.height / 2 + 5);
-    context.fillText(names.right, rect.x + rect.width - 14, rect.y + rect.height / 2 + 5);
+    words(context, names.top, rect.x + rect.width / 2, rect.y + 20, wider);
+    words(context, names.bottom, rect.x + rect.width / 2, rect.y + rect.height - 10, wider);
+    words(context, names.left, rect.x + 14, rect.y + rect.height / 2 + 5, wider);
+    words(context, names.right, rect.x + rect.width - 14, rect.y + rect.height / 2 + 5, wider);
   });
 }
 
 /** The name of a pane, below its upper edge at the right. */
 export function title(context, rect, text, active) {
-  shadowed(context, () => {
-    context.fillStyle = active ? "#7dd3fc" : "#cbd5e1";
+  outlined(context, active ? "#7dd3fc" : "#cbd5e1", (wider) => {
     context.font = `600 13px ${FONT}`;
     context.textAlign = "right";
-    context.fillText(text, rect.x + rect.width - 12, rect.y + 20);
+    words(context, text, rect.x + rect.width - 12, rect.y + 20, wider);
   });
 }
 
