@@ -32,7 +32,6 @@ class Running:
     rows: list[Judged] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    exhaustive: set[int] = field(default_factory=set)
 
 
 def evaluate(
@@ -51,14 +50,14 @@ def evaluate(
             sentences = [finding.sentence for finding in asked]
             started = time.monotonic()
             answers = grounder.ground(voxels, volume.grid, sentences)
-            so_far.seconds.append(time.monotonic() - started)
+            seconds = time.monotonic() - started
             others = other.ground(voxels, volume.grid, sentences) if other else [None] * len(asked)
-            for finding, answer, second in zip(asked, answers, others, strict=True):
-                so_far.rows.append(judge(finding, answer, second))
-                if finding.exhaustive:
-                    so_far.exhaustive.add(finding.pk)
+            rows = [judge(*one) for one in zip(asked, answers, others, strict=True)]
         except (EngineError, OSError, SliceError, MaskError) as error:
             so_far.left_out.append({"name": volume.name, "reason": str(error)})
+        else:  # all of a scan or nothing: what is left out is in no number
+            so_far.rows += rows
+            so_far.seconds.append(seconds)
         yield volume, so_far
 
 
@@ -99,7 +98,7 @@ def keep(grounder: Grounder, split: str, report: dict[str, Any]) -> EngineEvalua
 
 def described(running: Running) -> dict[str, Any]:
     """The report as JSON; its first keys are those of ``score_predictions``."""
-    numbers = evaluation.report(running.rows, lambda row: row.finding in running.exhaustive)
+    numbers = evaluation.report(running.rows, lambda row: bool(row.extra["exhaustive"]))
     seconds = sorted(running.seconds)
     return numbers | {
         "seconds_per_scan": {

@@ -145,3 +145,14 @@ def test_a_page_of_nothing_exhaustive_says_so(db, as_user, faculty):
     one = EngineEvaluation.objects.create(engine="fake", version="1", findings=0, report=empty)
     page = as_user(faculty).get(f"/faculty/models/{one.pk}/").content.decode()
     assert "nothing can be said of the model" in page
+
+
+def test_a_scan_with_one_answer_that_is_none_is_in_no_number(library):
+    class Misfit(Fake):
+        def ground(self, voxels, grid, sentences, *, progress=None):
+            answers = super().ground(voxels, grid, sentences, progress=progress)
+            return [*answers[:-1], Grounding("Nodule", masks.empty((1, 2, 3)), None, 0.5)]  # on another grid
+
+    *_, (_, running) = evaluations.evaluate(Misfit(), library)
+    assert len(running.left_out) == 1
+    assert (running.rows, running.seconds) == ([], [])
