@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from cases.imaging import slices, window
+from cases.imaging import blocks, slices, window
 from cases.models import Volume
 
 
@@ -16,6 +16,8 @@ def manifest(volume: Volume) -> dict[str, Any]:
         "spacing_mm": list(volume.spacing_mm),
         "slices": reverse("volume-slice", kwargs={"pk": volume.pk, "k": 0}).replace("/0/", "/{k}/"),
         "slice_filter": slices.FILTER,
+        "blocks": reverse("volume-block", kwargs={"pk": volume.pk, "n": 0}).replace("/0/", "/{n}/"),
+        "block_slices": blocks.SLICES,
         "window_presets": [
             {"name": preset.name, "level": preset.level, "width": preset.width} for preset in window.PRESETS
         ],

@@ -7,9 +7,12 @@ never rows that point to nothing. The store is below neither the static nor a me
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +23,8 @@ from numpy.typing import NDArray
 
 from cases.imaging import masks, slices
 from cases.imaging.slices import Encoded, checksum
+
+logger = logging.getLogger(__name__)
 
 
 class AtomicFileSystemStorage(FileSystemStorage):
@@ -138,6 +143,26 @@ def _index(encoded: Sequence[Encoded]) -> bytes:
 def read_slice(key: str, k: int) -> bytes:
     """The stored bytes of slice k. Raises OSError if they are missing."""
     return _read(f"{key}/{k:04d}.gz")
+
+
+def read_slices(key: str, ks: Iterable[int]) -> list[bytes]:
+    """The stored bytes of some slices, b"" for those that are missing. Far stores are asked for all of them at once."""
+
+    def read(k: int) -> bytes:
+        try:
+            return read_slice(key, k)
+        except OSError as error:
+            logger.error("slice %d below %s cannot be read: %s", k, key, error)
+            return b""
+
+    near = isinstance(_store(), FileSystemStorage)
+    return list(map(read, ks) if near else _readers().map(read, ks))
+
+
+@cache
+def _readers() -> ThreadPoolExecutor:
+    """Threads that stay: clients of object stores keep their connections by thread."""
+    return ThreadPoolExecutor(16, "slices")
 
 
 def load_voxels(key: str, size: tuple[int, int, int]) -> NDArray[np.int16]:

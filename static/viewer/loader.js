@@ -1,6 +1,6 @@
 // Fetches and decodes slices: the first ones in the page, where it may have begun to load them, the rest in a worker.
 
-import { fetchSlice } from "./slice_fetch.js";
+import { fetchBlock, fetchSlice } from "./slice_fetch.js";
 
 export class Loader {
   constructor() {
@@ -24,24 +24,37 @@ export class Loader {
   }
 
   /** A slice of rows x cols as Int16Array. Rejects with {message, final}: final if asking again is of no use. */
-  get(url, rows, cols, signal) {
+  async get(url, rows, cols, signal) {
     if (!this.worker) return fetchSlice(url, rows, cols, signal);
+    let slice;
+    await this.#ask({ url, rows, cols }, signal, (n, plane) => (slice = plane));
+    return slice;
+  }
+
+  /** A block of `count` slices: give(n, plane) for each as it comes. Resolves after the last of them; rejects like get. */
+  getBlock(url, count, rows, cols, signal, give) {
+    if (!this.worker) return fetchBlock(url, count, rows, cols, signal, give);
+    return this.#ask({ url, rows, cols, count }, signal, give);
+  }
+
+  #ask(what, signal, give) {
     const id = ++this.asked, { worker } = this;
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
+      this.waiting.set(id, { resolve, reject, give });
       signal.addEventListener("abort", () => {
         worker.postMessage({ abort: id });
         this.#answer({ id, error: "aborted" });
       });
-      worker.postMessage({ id, url, rows, cols });
+      worker.postMessage({ id, ...what });
     });
   }
 
-  #answer({ id, plane, error, final }) {
+  #answer({ id, n, plane, done, error, final }) {
     const one = this.waiting.get(id);
-    this.waiting.delete(id);
     if (!one) return;
-    if (plane) one.resolve(plane);
+    if (plane) return one.give(n, plane);
+    this.waiting.delete(id);
+    if (done) one.resolve();
     else one.reject(Object.assign(new Error(error), { final }));
   }
 }

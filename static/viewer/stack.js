@@ -2,8 +2,11 @@
 
 import { Loader } from "./loader.js";
 import { refine } from "./planes.js";
+import { readsBlocks } from "./slice_fetch.js";
 
 const IN_FLIGHT = 5;
+const BLOCKS_IN_FLIGHT = 3; // the rest of the line is kept for what is near
+const NEAR = 4; // slices as near as this to the one on screen are fetched one by one, which is sooner
 const RETRIES = 2;
 const SLOW_MS = 350; // an exact slice that takes longer than this is preceded by coarse ones
 const MB = 1024 * 1024;
@@ -30,7 +33,7 @@ export class Stack {
     this.slices = new Map();
     this.coarse = new Map();
     this.failed = new Map();
-    this.flying = new Map(); // key -> {k, coarse, abort}
+    this.flying = new Map(); // key -> {k, coarse, block, abort}
     this.wanted = new Set();
     this.waiters = [];
     this.refined = { k: -1, plane: null };
@@ -38,6 +41,8 @@ export class Stack {
     this.focus = this.K >> 1;
     this.direction = 1;
     this.slow = false;
+    this.blocks = readsBlocks && Boolean(manifest.blocks);
+    this.alone = new Set(); // slices that came in no block: asked for by themselves they say why
     this.capacity = Math.max(16, Math.floor(budget / (this.J * this.I * 2)));
   }
 
@@ -106,11 +111,35 @@ export class Stack {
   /** When the line is full of far slices, the farthest gives way to the one being looked at. */
   #makeRoom() {
     const exact = [...this.flying].filter(([, one]) => !one.coarse);
-    if (exact.length < IN_FLIGHT || exact.some(([, one]) => one.k === this.focus)) return;
+    if (exact.length < IN_FLIGHT || this.#comes(this.focus)) return;
     const [key, farthest] = exact.sort((a, b) => this.distance(b[1].k) - this.distance(a[1].k))[0];
     if (this.distance(farthest.k) <= 8 && !this.slow) return;
     this.flying.delete(key);
     farthest.abort.abort();
+  }
+
+  /** Whether the exact slice k is on its way. */
+  #comes(k) {
+    return this.flying.has(`${k}`) || this.flying.has(`b${this.#blockOf(k)}`);
+  }
+
+  #blockOf(k) {
+    return Math.floor(k / this.manifest.block_slices);
+  }
+
+  /** The slices of the block that holds k, if fetching them together is worth it: nobody waits for one, most are missing. */
+  #blockAround(k) {
+    if (!this.blocks || this.slow || this.wanted.size || Math.abs(k - this.focus) <= NEAR) return null;
+    const n = this.#blockOf(k), many = this.manifest.block_slices, first = n * many;
+    const ks = Array.from({ length: Math.min(many, this.K - first) }, (_, at) => first + at);
+    const missing = ks.filter((k) => !this.slices.has(k) && !this.alone.has(k) && !this.failed.has(k) && !this.flying.has(`${k}`));
+    if (missing.length * 2 <= many || ks.some((k) => this.#isBeyond(this.distance(k)))) return null;
+    return { block: n, ks };
+  }
+
+  /** Whether a slice that far off would only push out nearer ones. */
+  #isBeyond(away) {
+    return away > this.capacity / 2 && this.slices.size >= this.capacity;
   }
 
   #next() {
@@ -123,8 +152,7 @@ export class Stack {
         least = away / 12 - 1;
         best = { k, coarse: true };
       }
-      if (this.flying.has(`${k}`) || away >= least) continue;
-      if (away > this.capacity / 2 && this.slices.size >= this.capacity) continue;
+      if (away >= least || this.#comes(k) || this.#isBeyond(away)) continue;
       least = away;
       best = { k, coarse: false };
     }
@@ -136,8 +164,40 @@ export class Stack {
     while (this.flying.size < IN_FLIGHT) {
       const next = this.#next();
       if (!next) return;
-      this.#fetch(next.k, next.coarse);
+      const around = next.coarse ? null : this.#blockAround(next.k);
+      if (!around) this.#fetch(next.k, next.coarse);
+      else if ([...this.flying.values()].filter((one) => one.block).length < BLOCKS_IN_FLIGHT) this.#fetchBlock(next.k, around);
+      else return;
     }
+  }
+
+  /** Several far slices in one request. Where that fails they are fetched one by one, as nothing else is known of them. */
+  async #fetchBlock(k, { block, ks }) {
+    const key = `b${block}`, abort = new AbortController(), began = performance.now();
+    this.flying.set(key, { k, coarse: false, block: true, abort });
+    const url = this.manifest.blocks.replace("{n}", block), left = new Set(ks);
+    const give = (n, plane) => {
+      left.delete(ks[n]);
+      if (abort.signal.aborted || this.slices.has(ks[n])) return;
+      this.#keep(this.slices, this.capacity, ks[n], plane);
+      this.#settled(ks[n]);
+      this.onSlice(ks[n]);
+    };
+    try {
+      await this.loader.getBlock(url, ks.length, this.J, this.I, abort.signal, give);
+      for (const k of left) this.alone.add(k);
+      this.#paced((performance.now() - began) / ks.length);
+    } catch {
+      if (abort.signal.aborted) return;
+      this.blocks = false;
+    }
+    this.flying.delete(key);
+    this.#pump();
+  }
+
+  /** ms: how long an exact slice took. */
+  #paced(ms) {
+    this.slow = ms / Math.max(1, Math.min(IN_FLIGHT, this.flying.size)) > SLOW_MS;
   }
 
   async #fetch(k, coarse) {
@@ -152,7 +212,7 @@ export class Stack {
         if (coarse) this.#keep(this.coarse, this.capacity * 8, k, plane);
         else {
           this.#keep(this.slices, this.capacity, k, plane);
-          this.slow = (performance.now() - began) / Math.max(1, Math.min(IN_FLIGHT, this.flying.size)) > SLOW_MS;
+          this.#paced(performance.now() - began);
         }
         break;
       } catch (error) {

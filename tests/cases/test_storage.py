@@ -82,6 +82,21 @@ def test_a_store_that_is_away_is_an_oserror_that_says_so(settings, tmp_path, use
         use()
 
 
+@pytest.mark.parametrize(
+    "backend",
+    ["cases.storage.AtomicFileSystemStorage", "django.core.files.storage.InMemoryStorage"],
+    ids=["near", "far"],
+)
+def test_slices_come_in_the_order_they_were_asked_for(settings, tmp_path, backend, caplog):
+    if backend.startswith("cases."):
+        put(settings, tmp_path, backend)
+    else:
+        settings.STORAGES = {**settings.STORAGES, "volumes": {"BACKEND": backend}}
+    storage.save_slices("volumes/a", [Encoded(bytes([65 + k]) * (9 - k), "") for k in range(9)])
+    assert storage.read_slices("volumes/a", [3, 9, 8]) == [b"DDDDDD", b"", b"I"]
+    assert "slice 9 below volumes/a" in caplog.text
+
+
 def test_a_store_that_renames_is_refused_and_the_copy_removed(settings, tmp_path):
     put(settings, tmp_path, "django.core.files.storage.FileSystemStorage")  # gives a name that is taken a suffix
     storage.save_truth("truth/a/0.mask", b"first")

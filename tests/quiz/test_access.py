@@ -75,6 +75,7 @@ TABLE = {
     "api-progress": ("get", "/api/v1/progress/", API),
     "volume-manifest": ("get", "/api/v1/volumes/{volume}/", API),
     "volume-slice": ("get", "/api/v1/volumes/{volume}/slices/3/", API),
+    "volume-block": ("get", "/api/v1/volumes/{volume}/blocks/0/", API),
     "api-schema": ("get", "/api/v1/schema/", PUBLIC),
     "api-docs": ("get", "/api/v1/docs/", PUBLIC),
 }
@@ -171,7 +172,7 @@ def everything(client, ids):
         "/api/v1/categories/", "/api/v1/findings/", "/api/v1/progress/", "/api/v1/volumes/{volume}/",
         "/api/v1/volumes/{volume}/slices/6/", "/api/v1/attempts/{attempt}/truth/",
         "/api/v1/attempts/{attempt}/explanation/", "/attempts/{attempt}/explained/",
-        "/api/v1/volumes/{volume}/slices/6/", "/api/v1/attempts/{attempt}/truth/", "/recorded/",
+        "/api/v1/volumes/{volume}/blocks/1/", "/recorded/",
         "/api/v1/attempts/{attempt}/masks/truth.nii.gz", "/api/v1/attempts/{attempt}/masks/painted.nii.gz",
     ]  # fmt: skip
     seen = []
@@ -214,5 +215,5 @@ def test_the_manifest_says_nothing_of_the_data_set(world, as_user, volume):
     content = as_user(people["trainee"]).get(f"/api/v1/volumes/{ids['volume']}/").content.decode()
     assert volume.name not in content
     assert set(json.loads(content)) == {
-        "id", "size", "spacing_mm", "slices", "slice_filter", "window_presets", "credit",
+        "id", "size", "spacing_mm", "slices", "slice_filter", "blocks", "block_slices", "window_presets", "credit",
     }  # fmt: skip

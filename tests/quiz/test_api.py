@@ -1,4 +1,6 @@
 import json
+import re
+import struct
 
 import numpy as np
 import pytest
@@ -111,6 +113,35 @@ def test_a_damaged_slice_is_said_and_the_rest_works(call, volume, store, damage,
     assert "cannot be read" in response.json()["detail"]
     assert f"slice 5 of volume {volume.pk}" in caplog.text
     assert call("get", f"volumes/{volume.pk}/slices/6/?format=raw").status_code == 200
+
+
+def test_blocks_hold_the_slices_as_they_are_stored(call, trainee, volume, as_user):
+    """24 slices are three blocks of 8."""
+    for n in range(3):
+        body = call("get", f"volumes/{volume.pk}/blocks/{n}/").content
+        lengths, at = struct.unpack("<8I", body[:32]), 32
+        for k, length in enumerate(lengths, start=8 * n):
+            assert body[at : at + length] == storage.read_slice(volume.slices_key, k)
+            at += length
+        assert at == len(body)
+    assert call("get", f"volumes/{volume.pk}/blocks/3/").status_code == 404
+    assert call("get", "volumes/99999/blocks/0/").status_code == 404
+    first = as_user(trainee).get(f"/api/v1/volumes/{volume.pk}/blocks/1/")
+    assert {"private", "immutable"} <= set(re.split(r",\s*", first["Cache-Control"]))
+    again = as_user(trainee).get(f"/api/v1/volumes/{volume.pk}/blocks/1/", HTTP_IF_NONE_MATCH=first["ETag"])
+    assert again.status_code == 304
+    manifest = call("get", f"volumes/{volume.pk}/").json()
+    assert (manifest["blocks"], manifest["block_slices"]) == (f"/api/v1/volumes/{volume.pk}/blocks/{{n}}/", 8)
+
+
+def test_a_block_with_a_missing_slice_has_a_gap_and_is_not_kept(call, volume, store, caplog):
+    (store / volume.slices_key / "0009.gz").unlink()
+    response = call("get", f"volumes/{volume.pk}/blocks/1/")
+    lengths = struct.unpack("<8I", response.content[:32])
+    assert [k for k, length in enumerate(lengths, start=8) if not length] == [9]
+    assert len(response.content) == 32 + sum(lengths)
+    assert response["Cache-Control"] == "no-store"
+    assert "slice 9" in caplog.text
 
 
 def test_findings_can_be_filtered_and_say_nothing_of_the_mask(call, library):
