@@ -78,7 +78,7 @@ def measure(playwright: Any, chromium: str, viewer: Viewer, stage: Stage, shots:
         result["bytes in all, MB"] = _mb(sent)
         result["of it scripts, kB"] = sum(size for size, path in sent if path.endswith(".js")) / 1e3
         page.wait_for_timeout(1500)
-        result["memory, MB"] = _memory_mb(browser)
+        result["memory, MB"] = memory_mb(browser)
         page.screenshot(path=shots / f"{viewer.name}-open.png")
         result |= _handled(page)
         page.screenshot(path=shots / f"{viewer.name}-painted.png")
@@ -189,7 +189,7 @@ def _cpu_s(browser: Any) -> float:
     return float(sum(process["cpuTime"] for process in _processes(browser)))
 
 
-def _memory_mb(browser: Any) -> float:
+def memory_mb(browser: Any) -> float:
     """Proportional set size of the page's and the GPU's processes."""
     total = 0
     for process in _processes(browser):

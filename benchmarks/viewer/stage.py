@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = Path(__file__).resolve().parent / "pages"
 SIZE = (512, 512, 300)  # as NIfTI counts: i, j, k
 SPACING = {"size": [300, 512, 512], "spacing_mm": [1.1, 0.7, 0.7]}
+OURS, PEERS = "quiz.wsgi", "benchmarks.viewer.peer_site"
 SCRIPTS = ("niivue", "cornerstone")
 LOGGED = re.compile(r"^(\d+) (\S+)$")
 
@@ -40,8 +41,8 @@ class Stage:
         return [(int(line[1]), line[2]) for line in lines if line]
 
 
-def prepare(data: Path) -> None:
-    """The scan, its import and the peers' folder below data; what is there already is kept."""
+def prepare(data: Path, size: tuple[int, int, int] = SIZE, *, peers: bool = True) -> None:
+    """The scan, its import and, for comparisons, the peers' folder below data; what is there already is kept."""
     os.environ |= {
         "SIGHTLINE_DATA": str(data), "SECRET_KEY": "benchmark " * 8, "DJANGO_SETTINGS_MODULE": "quiz.settings",
         "HINTS_AT_IMPORT": "off",
@@ -57,11 +58,12 @@ def prepare(data: Path) -> None:
     from benchmarks.import_speed import make
 
     (data / "rex").mkdir(parents=True, exist_ok=True)
-    make(data / "rex", SIZE, 1)
+    make(data / "rex", size, 1)
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     call_command("import_rexgroundingct", str(data / "rex"))
-    _lay_out_for_peers(data)
+    if peers:
+        _lay_out_for_peers(data)
     (data / "prepared").touch()
 
 
@@ -91,18 +93,19 @@ def _lay_out_for_peers(data: Path) -> None:
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Stage]:
+def serving(data: Path, *, peers: bool = True) -> Iterator[Stage]:
     with ExitStack() as stack:
-        logs = {}
-        for app in ("quiz.wsgi", "benchmarks.viewer.peer_site"):
+        logs: dict[int, Path] = {}
+        for app in (OURS, PEERS) if peers else (OURS,):
             port = _free_port()
             logs[port] = data / f"{port}.log"
             logs[port].touch()
             stack.enter_context(_gunicorn(app, port, logs[port], data))
-        ours, peers = logs
+        ours, *others = logs
+        theirs = others[0] if others else ours
         room, session = _attempt()
         _warm(f"http://127.0.0.1:{ours}{room}", session)
-        yield Stage(room, session, ours, peers, logs)
+        yield Stage(room, session, ours, theirs, logs)
 
 
 @contextmanager
