@@ -40,6 +40,10 @@ def make(root: Path, size: tuple[int, int, int], findings: int) -> None:
         ct = finish(make_chest(Body(1))).transpose(2, 1, 0)
         affine = np.diag([-0.7, -0.7, 2.3, 1.0])
     affine[:3, 2] *= ct.shape[2] / z_size  # the same chest in more slices
+    if x_size < ct.shape[0]:  # or in larger voxels
+        step = ct.shape[0] // x_size
+        ct = ct[::step, ::step]
+        affine[:3, :2] *= step
     back_and_forth = np.abs((np.arange(z_size) % (2 * ct.shape[2] - 2)) - (ct.shape[2] - 1))
     scale = x_size // ct.shape[0]
     affine[:3, :2] /= scale

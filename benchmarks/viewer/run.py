@@ -34,6 +34,9 @@ def parsed(words: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--only", action="append", choices=[viewer.name for viewer in measure.VIEWERS])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "sightline-viewer-benchmark")
+    parser.add_argument(
+        "--size", type=int, nargs=3, default=stage.SIZE, metavar=("I", "J", "K"), help="voxels of the CT"
+    )
     parser.add_argument("--fresh", action="store_true", help="forget earlier results of the viewers measured")
     parser.add_argument("--one", nargs=3, metavar=("VIEWER", "KIND", "STAGE"), help=argparse.SUPPRESS)
     return parser.parse_args(words)
@@ -74,7 +77,7 @@ def main(words: list[str]) -> None:
     if options.one:
         one(*options.one, options.folder)
         return
-    stage.prepare(options.folder)
+    stage.prepare(options.folder, tuple(options.size))
     file = options.folder / "results.json"
     results: dict[str, dict[str, list]] = json.loads(file.read_text()) if file.exists() else {}
     names = options.only or [viewer.name for viewer in measure.VIEWERS]

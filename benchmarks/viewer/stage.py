@@ -19,7 +19,6 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = Path(__file__).resolve().parent / "pages"
 SIZE = (512, 512, 300)  # as NIfTI counts: i, j, k
-SPACING = {"size": [300, 512, 512], "spacing_mm": [1.1, 0.7, 0.7]}
 OURS, PEERS = "quiz.wsgi", "benchmarks.viewer.peer_site"
 SCRIPTS = ("niivue", "cornerstone")
 LOGGED = re.compile(r"^(\d+) (\S+)$")
@@ -75,8 +74,8 @@ def _lay_out_for_peers(data: Path) -> None:
     site = data / "peers"
     (site / "slices").mkdir(parents=True)
     shutil.copy(next((data / "rex/ct").rglob("*.nii.gz")), site / "volume.nii.gz")
-    (site / "volume.json").write_text(json.dumps(SPACING))
     volume = Volume.objects.get()
+    (site / "volume.json").write_text(json.dumps({"size": volume.size, "spacing_mm": volume.spacing_mm}))
     for k, plane in enumerate(storage.load_voxels(volume.slices_key, volume.size)):
         (site / f"slices/{k:04d}.bin").write_bytes(plane.astype(np.dtype("<i2")).tobytes())
     build = data / "build"
