@@ -13,10 +13,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 from cases.imaging import masks, nifti, nifti_masks, rexgrounding
 from quiz.grounding import registry, tiny, weights
 from quiz.grounding.base import EngineUnavailable
+from quiz.grounding.confidence import agreement
 from quiz.grounding.prior import prior
 from quiz.grounding.sentence import CATEGORIES, parse
 from quiz.grounding.training import pool, scans
@@ -62,6 +64,7 @@ def measure(engine, files):
                     "pointed": pointed(answer, truth),
                     "twin": None if twin is None else twin > own and twin >= HIT,
                     "confidence": answer.confidence,
+                    "mask": answer.mask,
                     "seconds": seconds / max(1, len(answers)),
                 }
             )
@@ -83,9 +86,11 @@ def table(name, rows):
             means = " | ".join(f"{np.mean([row[key] for row in some]):.2f}" for key in ("dice", "hit", "pointed"))
             print(f"| {code} | {len(some)} | {means} | {share} |")
     sure = sorted(rows, key=lambda row: -row["confidence"])
-    half = len(sure) // 2
-    first, second = (np.mean([row["hit"] for row in part]) for part in (sure[:half], sure[half:]))
-    print(f"\nHit among the surer half {first:.2f}, the other {second:.2f}.")
+    print("\n| confidence, thirds of the answers | n | hit |\n| --- | --- | --- |")
+    for part in np.array_split(np.arange(len(sure)), 3):
+        said, hit = (np.mean([sure[n][key] for n in part]) for key in ("confidence", "hit"))
+        print(f"| {said:.2f} | {len(part)} | {hit:.2f} |")
+    print()
     print(f"{np.mean([row['seconds'] for row in rows]):.1f} CPU-seconds a sentence; ", end="")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB.")
 
@@ -109,13 +114,37 @@ def calibrate(engine, files):
     return {code: GRID[int(np.argmax(np.mean(rows, axis=0) - margin))] for code, rows in sorted(scores.items())}
 
 
-def stamp(source, target, thresholds):
-    """The weights to be shipped: those of a run, with its thresholds and the version in their metadata."""
+def agreed(measured):
+    """Where classical and tiny agree, how often is each of them right?"""
+    if not {"classical", "tiny"} <= set(measured):
+        return
+    shared = [agreement(a["mask"], b["mask"]) for a, b in zip(measured["classical"], measured["tiny"], strict=True)]
+    print("\n| Dice between classical and tiny | n |" + "".join(f" {name} hits |" for name in measured))
+    print("| --- | --- |" + " --- |" * len(measured))
+    for low, high, words in ((0, 0.05, "below 0.05"), (0.05, 0.3, "0.05 to 0.3"), (0.3, 2, "0.3 and more")):
+        these = [n for n, dice in enumerate(shared) if low <= dice < high]
+        if these:
+            cells = [f" {np.mean([rows[n]['hit'] for n in these]):.2f} |" for rows in measured.values()]
+            print(f"| {words} | {len(these)} |" + "".join(cells))
+
+
+def count_hits(rows):
+    """(mean of the map within a mask, share of masks that hit): a rising line through fifths of some answers."""
+    rows = sorted((row["confidence"], float(row["hit"])) for row in rows if row["confidence"])
+    means, hits = np.array(rows).T
+    rising = isotonic_regression(hits).x
+    parts = np.array_split(np.arange(len(rows)), 5)
+    return [(round(float(means[part].mean()), 3), round(float(rising[part].mean()), 3)) for part in parts]
+
+
+def stamp(source, target, thresholds, hits):
+    """The weights to be shipped: those of a run, with what was calibrated and the version in their metadata."""
     from safetensors import safe_open
     from safetensors.torch import save_file
 
     with safe_open(source, framework="pt") as stored:
-        words = {**stored.metadata(), "thresholds": json.dumps(thresholds), "version": weights.VERSION}
+        counted = {"thresholds": json.dumps(thresholds), "hits": json.dumps(hits)}
+        words = {**stored.metadata(), **counted, "version": weights.VERSION}
         save_file({name: stored.get_tensor(name) for name in stored.keys()}, target, metadata=words)  # noqa: SIM118
     print(f"{target}: sha256 {weights.sha256_of(Path(target))}")
 
@@ -167,12 +196,18 @@ def main():
         files = pool.fill(options.folder, range(CALIBRATION, CALIBRATION + options.calibrate))
         thresholds = calibrate(engines["tiny"], files)
         engines["tiny"].loaded.thresholds.update(thresholds)
-        print(json.dumps(thresholds))
+        engines["tiny"].loaded.hits.clear()
+        hits = count_hits(measure(engines["tiny"], files))
+        engines["tiny"].loaded.hits.extend(hits)
+        print(json.dumps(thresholds), json.dumps(hits))
         if options.output:
-            stamp(options.weights, options.output, thresholds)
+            stamp(options.weights, options.output, thresholds, hits)
     files = pool.fill(options.folder, range(HELD_OUT, HELD_OUT + options.phantoms), step_mm=options.step)
+    measured = {}
     for name, engine in engines.items():
-        table(f"{name} {engine.version}", measure(engine, files))
+        measured[name] = measure(engine, files)
+        table(f"{name} {engine.version}", measured[name])
+    agreed(measured)
     if options.real:
         real(engines, options.real)
 

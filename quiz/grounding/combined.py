@@ -17,7 +17,7 @@ from quiz.grounding.base import (
     Heat,
     Progress,
 )
-from quiz.grounding.confidence import agreed, agreement, trust
+from quiz.grounding.confidence import OUTLINES, agreed, agreement, trust
 from quiz.grounding.shown import checked
 
 MEMBERS = ("classical", "tiny")
@@ -29,7 +29,8 @@ APART = "The engines mark different places; this is the likelier one."
 
 
 class Combined:
-    """Of the members' answers the likelier mask, by how far each is to be trusted for the category; heat from all."""
+    """Of the members' answers the likelier mask, by how far each is to be trusted for the category, or where they agree the
+    one whose outlines are better; heat from all."""
 
     name = "combined"
 
@@ -37,7 +38,7 @@ class Combined:
         if not members:
             raise EngineUnavailable("None of the engines that this one asks can run here.")
         self.members = list(members)
-        self.version = "1:" + "+".join(f"{member.name}-{member.version}" for member in self.members)
+        self.version = "2:" + "+".join(f"{member.name}-{member.version}" for member in self.members)
 
     def ground(
         self, voxels: NDArray[np.int16], grid: Grid, sentences: Sequence[str], *, progress: Progress | None = None
@@ -79,6 +80,9 @@ def together(answers: dict[str, Grounding], *, asked: int) -> Grounding:
         note = f"{best.note} {ALONE_HERE}".strip() if asked > 1 else best.note
         return replace(best, heat=heat, note=note)
     dice = max(agreement(best.mask, other.mask) for other in others)
+    finer = answers.get(OUTLINES.get(best.attributes.get("category", ""), ""), best)
+    if agreement(best.mask, finer.mask) >= AGREE:
+        best = finer
     # Agreement says more than any engine's own confidence; where it is missing, neither does the engine's own help.
     confidence = agreed(dice) if dice >= AGREE else min(agreed(dice), max(best.confidence, agreed(0.0)))
     note = best.note if dice >= AGREE else f"{best.note} {APART}".strip()

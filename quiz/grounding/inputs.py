@@ -1,6 +1,6 @@
 """What the small network sees of a CT and of a sentence: plain arrays, made the same way for training and for answering.
 
-Everything is in cubes of 4 mm, [k, j, i] in LPS: two windows of the HU, aerated lung, and how far up, back and out a cube
+Everything is in cubes of 3 mm, [k, j, i] in LPS: two windows of the HU, aerated lung, and how far up, back and out a cube
 lies. A sentence is its attributes, its words, and the map of where they allow the finding to lie (``prior``).
 """
 
@@ -19,7 +19,7 @@ from quiz.grounding.sentence import ATTRIBUTES
 
 Array = NDArray[np.float32]
 
-STEP_MM = 4.0
+STEP_MM = 3.0
 CHANNELS = 8
 """Lung window, soft window, aerated lung, three coordinates, coarse probability and a mark for the second pass (zero in
 the first)."""
@@ -36,14 +36,14 @@ def tokens(text: str) -> NDArray[np.int64]:
 
 
 def cube_grid(size: tuple[int, int, int]) -> Grid:
-    """The grid of a volume of 4 mm cubes, for what needs to know their size only."""
+    """The grid of a volume of 3 mm cubes, for what needs to know their size only."""
     mm = STEP_MM
     affine = ((mm, 0.0, 0.0, 0.0), (0.0, mm, 0.0, 0.0), (0.0, 0.0, mm, 0.0), (0.0, 0.0, 0.0, 1.0))
     return Grid(size, (mm, mm, mm), affine)
 
 
 def find_lungs(cubes: NDArray[np.int16]) -> Lungs | None:
-    """The lungs of a volume of 4 mm cubes; None if there are none."""
+    """The lungs of a volume of 3 mm cubes; None if there are none."""
     return places.find_lungs(cubes, cube_grid(cubes.shape))
 
 
@@ -71,7 +71,7 @@ def windows(hu: NDArray[np.int16] | Array) -> tuple[Array, Array]:
 # -- cutting out ------------------------------------------------------------------------------------------------------
 
 MARGIN = 2
-FINE_STEP = 0.375
+FINE_STEP = 0.5
 """Voxels of the second pass, as a share of a cube: 1.5 mm."""
 FINE_SIZE = (32, 32, 32)
 
@@ -115,7 +115,7 @@ def around_lungs(lungs: Lungs, multiple: int) -> Window:
 
 
 def sample_fine(volume: NDArray, low: tuple[float, float, float]) -> Array:  # type: ignore[type-arg]
-    """A volume of 4 mm cubes looked at in the small cube of the second pass. low: where its first voxel lies, in cubes."""
+    """A volume of 3 mm cubes looked at in the small cube of the second pass. low: where its first voxel lies, in cubes."""
     return np.asarray(
         ndimage.affine_transform(volume.astype(np.float32), [FINE_STEP] * 3, low, FINE_SIZE, order=1, mode="nearest"),
         dtype=np.float32,

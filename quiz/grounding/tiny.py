@@ -1,6 +1,6 @@
 """The engine ``tiny``: a small network of our own, trained on phantoms, on the CPU. Weights: ``weights``; card: docs.
 
-A CT is brought to cubes of 4 mm and encoded once; each sentence is decoded by itself and cut at its category's
+A CT is brought to cubes of 3 mm and encoded once; each sentence is decoded by itself and cut at its category's
 threshold. Where it finds something small that should be a nodule, it looks again at 1.5 mm.
 """
 
@@ -26,7 +26,7 @@ from quiz.grounding.prior import prior, words_used
 from quiz.grounding.sentence import Parsed, attributes, parse
 
 THRESHOLD = 0.5
-MOST_CUBES = 4_000_000
+MOST_CUBES = 10_000_000
 """Far more than any chest."""
 LOOK_AGAIN = ("2d",)
 SMALL_MM = 36.0
@@ -34,11 +34,15 @@ SMALL_MM = 36.0
 MOST_LOOKS = 4
 LEAST_SHARE = 0.1
 """Pieces with less than this share of the largest one's volume are left out."""
+SOLID = ("2d",)
+SOLID_HU, EDGE_HU = -150.0, -400.0
+"""What is denser than the first in its densest quarter is solid, and ends half-way between soft tissue and lung (about 50
+and -850 HU), which its cubes do not show. Source: partial volume; a border voxel belongs to what fills half of it."""
 
 NOTHING = "The model marks nothing for this sentence."
 NOT_A_NUMBER = "The model's answer is not a number; its weights may be damaged."
 MEMORY = "There was not enough memory for this scan."
-TOO_LARGE = "This scan is {cubes:,} cubes of 4 mm large; at most {most:,} are looked at."
+TOO_LARGE = "This scan is {cubes:,} cubes of 3 mm large; at most {most:,} are looked at."
 
 
 def make(*, path: str | Path | None = None, device: str = "cpu", **_: object) -> Tiny:
@@ -154,11 +158,19 @@ class Look:
         coarse = self.chance(parsed, place) * (side > 0)
         at = self.engine.loaded.thresholds.get(parsed.category, THRESHOLD)
         kept = _pieces(coarse, at)
-        sure = float(coarse[kept].mean()) if kept.any() else float(coarse.max())
+        sure = self._sure(float(coarse[kept].mean()) if kept.any() else 0.0)
         closer = self._closer(parsed, coarse, kept, place) if parsed.category in LOOK_AGAIN else []
-        mask = self._mask(coarse * _softly(kept), closer, at)
+        mask = self._mask(parsed, coarse * _softly(kept), closer, at)
         note = " ".join(filter(None, (words_used(self.lungs, parsed), NOTHING if mask.is_empty else "")))
         return Grounding(text, mask, self._heat(coarse), sure, parsed.as_attributes(), note)
+
+    def _sure(self, mean: float) -> float:
+        """How often a mask with such a mean of the map within it has hit, where that was counted."""
+        counted = self.engine.loaded.hits
+        if not counted or not mean:
+            return mean
+        means, shares = zip(*counted, strict=True)
+        return float(np.interp(mean, means, shares))
 
     def _closer(
         self, parsed: Parsed, coarse: Array, kept: NDArray[np.bool_], place: Array
@@ -192,7 +204,7 @@ class Look:
         chances = self._chance(parsed, np.stack(places), features, windows)
         return list(zip(chances, corners, strict=True))
 
-    def _mask(self, coarse: Array, closer: list[tuple[Array, list[float]]], at: float) -> SparseMask:
+    def _mask(self, parsed: Parsed, coarse: Array, closer: list[tuple[Array, list[float]]], at: float) -> SparseMask:
         """Voxels of the CT where the map, or the closer one where there is one, is above the threshold."""
         _, J, I = self.grid.size
         planes: dict[int, NDArray[np.bool_]] = {}
@@ -205,6 +217,7 @@ class Look:
                 continue
             for k, rows, columns, plane in self._planes(chance * _softly(piece), low_mm, edge, None):
                 planes.setdefault(k, np.zeros((J, I), dtype=bool))[rows, columns] = plane > at
+        trim(planes, self.voxels, parsed.category)
         flat = [k * J * I + np.flatnonzero(plane) for k, plane in sorted(planes.items())]
         if not flat:
             return masks.empty(self.grid.size)
@@ -232,6 +245,16 @@ class Look:
             matrix = resample.weights(coarse.shape[axis], STEP_MM, np.minimum(middles, n * mm), 0.0)
             out = np.moveaxis(np.tensordot(matrix, out, axes=(1, axis)), 0, axis)
         return Heat(np.rint(255 * np.clip(out, 0, 1)).astype(np.uint8), (step[0], step[1], step[2]))
+
+
+def trim(planes: dict[int, NDArray[np.bool_]], voxels: NDArray[np.int16], category: str) -> None:
+    """Take the air off a solid finding's border. planes: the mask by slice, changed in place."""
+    if category not in SOLID or not any(plane.any() for plane in planes.values()):
+        return
+    inside = np.concatenate([voxels[k][plane] for k, plane in planes.items()])
+    if np.percentile(inside, 75) >= SOLID_HU:
+        for k, plane in planes.items():
+            plane &= voxels[k] > EDGE_HU
 
 
 def _pieces(chance: Array, at: float) -> NDArray[np.bool_]:

@@ -15,8 +15,8 @@ from quiz.grounding import network
 from quiz.grounding.base import EngineUnavailable
 
 FOLDER = Path(__file__).parent / "weights"
-VERSION = "1"
-SHA256 = "036bab4a76af45a171f7b87fe4c301bdd2216798960be6959e74d6455e50df8b"
+VERSION = "2"
+SHA256 = "43009fb08c49ef8c7e0222013fd8704ee8b6d3585d69946d1b110456a3cba089"
 MOST_BYTES = 12_000_000
 
 NO_TORCH = "The tiny model needs torch: .venv/bin/pip install -r requirements-torch.txt."
@@ -25,10 +25,12 @@ NO_SAFETENSORS = "The tiny model needs safetensors: .venv/bin/pip install -r req
 
 @dataclass(frozen=True)
 class Loaded:
-    """net: ready to answer. thresholds: by category, where its map is cut. words: what the file says of itself."""
+    """net: ready to answer. thresholds: by category, where its map is cut. hits: (mean of the map within a mask, share of
+    such masks that hit), rising; empty if nobody has counted. words: what the file says of itself."""
 
     net: Any
     thresholds: dict[str, float] = field(default_factory=dict)
+    hits: list[tuple[float, float]] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
 
 
@@ -69,7 +71,8 @@ def load(path: Path, sha256: str | None) -> Loaded:
             tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
         net.load_state_dict(tensors)
         thresholds = {str(code): float(at) for code, at in json.loads(words.get("thresholds", "{}")).items()}
+        hits = [(float(mean), float(share)) for mean, share in json.loads(words.get("hits", "[]"))]
     except Exception as error:
         raise EngineUnavailable(f"The weights {path.name} do not fit this version's network.") from error
     net.eval()
-    return Loaded(net, thresholds, words)
+    return Loaded(net, thresholds, hits, words)

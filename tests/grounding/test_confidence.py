@@ -27,8 +27,8 @@ HALF = box((2, 4), (2, 4), (4, 8))  # 16 voxels, 8 of them shared with ONE: Dice
 ELSEWHERE = box((8, 10), (2, 4), (12, 16))
 
 
-def answer(mask, confidence=0.4, *, note="", heat=None):
-    return Grounding("Nodule", mask, heat, confidence, {"category": "2d"}, note)
+def answer(mask, confidence=0.4, *, note="", heat=None, category="2d"):
+    return Grounding("Nodule", mask, heat, confidence, {"category": category}, note)
 
 
 def test_agreement_is_dice():
@@ -62,7 +62,15 @@ def test_engines_that_agree_are_believed():
     said = together({"classical": answer(ONE), "tiny": answer(HALF)}, asked=2)
     assert said.confidence == agreed(0.5)
     assert said.note == ""
-    assert said.mask.voxels() == 16
+
+
+def test_where_they_agree_the_better_outline_is_taken():
+    """Both are believed more in tiny than in classical; of nodules classical draws the better outline."""
+    for category, taken in (("2d", ONE), ("2b", HALF)):
+        given = {"classical": answer(ONE, category=category), "tiny": answer(HALF, category=category)}
+        assert together(given, asked=2).mask is taken
+    apart = together({"classical": answer(ONE), "tiny": answer(ELSEWHERE)}, asked=2)
+    assert apart.mask is ELSEWHERE
 
 
 def test_engines_that_differ_are_not_and_it_is_said():

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -86,6 +87,33 @@ def test_thresholds_travel_with_the_weights(tmp_path):
     engine = tiny.make(path=path)
     assert engine.loaded.thresholds == {"2d": 0.35}
     assert engine.version == "own"
+
+
+def test_confidence_is_how_often_such_answers_hit(tmp_path):
+    counted = [[0.4, 0.2], [0.6, 0.6], [0.8, 1.0]]
+    engine = tiny.make(path=written(tmp_path / "own.safetensors", network.build(), hits=json.dumps(counted)))
+    sure = tiny.Look._sure
+    look = SimpleNamespace(engine=engine)
+    # Straight lines between what was counted, nothing beyond it: 0.5 lies half-way from 0.2 to 0.6.
+    assert [sure(look, mean) for mean in (0.1, 0.5, 0.8, 0.95)] == pytest.approx([0.2, 0.4, 1.0, 1.0])
+    assert sure(look, 0.0) == 0.0  # it marks nothing
+
+
+@pytest.mark.parametrize(
+    ("category", "inner", "kept"),
+    [
+        ("2d", 50, 4),  # solid: the border at -600 HU is more air than tissue
+        ("2d", -500, 6),  # ground glass called a nodule: nothing is known of its border
+        ("2b", 50, 6),  # consolidation fades
+    ],
+)
+def test_the_border_of_what_is_solid_is_where_air_begins(category, inner, kept):
+    """A row of six: a border voxel, four within, a border voxel. Four of six are denser than the border, so the densest
+    quarter is ``inner``."""
+    voxels = np.array([[[-600, inner, inner, inner, inner, -600]]], dtype=np.int16)
+    planes = {0: np.ones((1, 6), dtype=bool)}
+    tiny.trim(planes, voxels, category)
+    assert int(planes[0].sum()) == kept
 
 
 # -- the network ------------------------------------------------------------------------------------------------------

@@ -142,6 +142,19 @@ def test_a_run_goes_on_where_it_was_cut_off(small, tmp_path):
         torch.testing.assert_close(cut[name], whole[name], atol=1e-5, rtol=1e-4)
 
 
+def test_a_run_may_begin_with_weights(small, tmp_path, monkeypatch):
+    """At a rate of nothing a step leaves them as they were."""
+    import torch
+    from safetensors.torch import load_file
+
+    learn, sources = small
+    trained(learn, sources, tmp_path / "first", 1)
+    start = tmp_path / "first" / "weights.safetensors"
+    monkeypatch.setattr(learn, "START_RATE", 0.0)
+    net = learn.Run(seed=5, folder=tmp_path / "second", start=start).train(sources, steps=1, threads=1).state_dict()
+    assert all(torch.equal(net[name].half(), value) for name, value in load_file(start).items())
+
+
 def test_a_step_that_gives_no_number_spoils_nothing(small, tmp_path, monkeypatch):
     learn, sources = small
     real = learn.step_loss
@@ -193,11 +206,11 @@ def test_scans_of_the_train_split_are_learned_from(tiny_dataset, tmp_path, capsy
 
     assert scans.names(tiny_dataset) == ["train_9202_a_1"]
     scan = scans.read(tiny_dataset, "train_9202_a_1")
-    # 24 slices of 5 mm, 40 rows and 48 columns of 6 mm, in cubes of 4 mm.
-    assert scan.voxels.shape == (30, 60, 72)
+    # 24 slices of 5 mm, 40 rows and 48 columns of 6 mm, in cubes of 3 mm.
+    assert scan.voxels.shape == (40, 80, 96)
     lower = next(one for one in scan.told if "left lower" in one.sentence)
     # The nodule lies at k = 6, j = 22, i = 35: its middle is 6.5 * 5, 22.5 * 6 and 35.5 * 6 mm from the corner.
-    middle = (np.argwhere(lower.truth).mean(axis=0) + 0.5) * 4
+    middle = (np.argwhere(lower.truth).mean(axis=0) + 0.5) * 3
     assert np.allclose(middle, (32.5, 135.0, 213.0), atol=4.0)
     output = tmp_path / "own.safetensors"
     call_command(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from quiz.grounding import inputs, network, resample
+from quiz.grounding import inputs, network, resample, weights
 from quiz.grounding.inputs import Array, Window
 from quiz.grounding.lungs import Lungs
 from quiz.grounding.prior import prior
@@ -31,6 +31,8 @@ CROP = 32
 PART = 35.0
 """A cube belongs to a finding from this share on, in per cent; the fullest cube of a small one always does."""
 RATE = 2e-3
+START_RATE = 1e-3
+"""Of a run that begins with weights that have learned something."""
 WARM_UP = 60
 DECAY = 1e-4
 MEAN = 0.99
@@ -231,12 +233,20 @@ def _tensor(array: NDArray) -> Any:  # type: ignore[type-arg]
 
 @dataclass
 class Run:
-    """A run of training. Files: ``weights`` (the running mean, what is shipped) and ``state`` (to go on), in ``folder``."""
+    """A run of training. Files: ``weights`` (the running mean, what is shipped) and ``state`` (to go on), in ``folder``.
+
+    start: weights of an earlier run that this one begins with; None for random ones.
+    """
 
     seed: int
     folder: Path
+    start: Path | None = None
     steps: int = 0
     seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return START_RATE if self.start else RATE
 
     def train(
         self,
@@ -257,7 +267,9 @@ class Run:
             torch.set_num_threads(threads)
         torch.manual_seed(self.seed)
         net, mean = network.build(), network.build()
-        optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY, betas=(0.9, 0.98))
+        optimizer = torch.optim.AdamW(net.parameters(), lr=self.rate, weight_decay=DECAY, betas=(0.9, 0.98))
+        if self.start:
+            net.load_state_dict(weights.load(self.start, None).net.state_dict())
         mean.load_state_dict(net.state_dict())
         self._resume(net, mean, optimizer)
         net.train()
@@ -297,7 +309,7 @@ class Run:
     ) -> float:
         import torch
 
-        rate = RATE * min(1.0, (self.steps + 1) / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        rate = self.rate * min(1.0, (self.steps + 1) / WARM_UP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss = step_loss(net, now, rng)

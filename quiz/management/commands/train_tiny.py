@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from cases.imaging.rexgrounding import DatasetError
+from quiz.grounding.base import EngineUnavailable
 from quiz.grounding.training import learn, pool, scans
 
 
@@ -30,6 +31,9 @@ class Command(BaseCommand):
         parser.add_argument("--dataset", type=Path, metavar="ROOT", help="Learn from ReXGroundingCT's train split too.")
         parser.add_argument("--ct", type=Path, action="append", default=[], metavar="DIR", help="Where its CTs lie.")
         parser.add_argument("--folder", type=Path, help="Where the run is kept; below the data folder by default.")
+        parser.add_argument(
+            "--start", type=Path, metavar="FILE", help="Begin with these weights, not with random ones."
+        )
         parser.add_argument("--output", type=Path, help="Copy the finished weights here.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,7 +49,7 @@ class Command(BaseCommand):
         sources = self._sources(options, folder)
         if not sources:
             raise CommandError("There is nothing to learn from: no phantoms are wanted and no scans were found.")
-        run = learn.Run(seed=seed, folder=folder)
+        run = learn.Run(seed=seed, folder=folder, start=options["start"])
         with tqdm(total=100, unit="%", disable=None) as bar:
 
             def report(step: int, loss: float, done: float) -> None:
@@ -60,7 +64,7 @@ class Command(BaseCommand):
                     report=report,
                     threads=options["threads"],
                 )
-            except (ValueError, ArithmeticError) as error:
+            except (ValueError, ArithmeticError, EngineUnavailable) as error:
                 raise CommandError(str(error)) from error
         weights = folder / "weights.safetensors"
         if options["output"]:
