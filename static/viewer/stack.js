@@ -118,9 +118,9 @@ export class Stack {
     farthest.abort.abort();
   }
 
-  /** Whether the exact slice k is on its way. */
+  /** Whether the exact slice k is on its way. The one on screen does not wait for a block of eight: it is asked for by itself. */
   #comes(k) {
-    return this.flying.has(`${k}`) || this.flying.has(`b${this.#blockOf(k)}`);
+    return this.flying.has(`${k}`) || (k !== this.focus && this.flying.has(`b${this.#blockOf(k)}`));
   }
 
   #blockOf(k) {

@@ -106,6 +106,31 @@ def test_without_blocks_slices_come_one_by_one(page):
     assert len([n for kind, n in server.asked if kind == "block"]) <= 3  # those on their way when the first one failed
 
 
+def test_the_slice_on_screen_does_not_wait_for_its_block(page):
+    """Blocks are held back for good. Whoever scrolls into one of them sees the slice all the same."""
+    server = Server(page)
+    page.route(f"{ORIGIN}/api/blocks/**", lambda route: None)
+    got = page.evaluate(
+        """async ([size]) => {
+          const { Stack } = await import("/viewer/stack.js");
+          const manifest = { size, slices: "/api/slices/{k}/", blocks: "/api/blocks/{n}/", block_slices: 8 };
+          const stack = new Stack(manifest, () => {});
+          const until = async (test) => {
+            for (let n = 0; n < 500 && !test(); n++) await new Promise((done) => setTimeout(done, 20));
+          };
+          stack.open(22);
+          await until(() => [...stack.flying.values()].filter((one) => one.block).length === 3);
+          const block = [...stack.flying.values()].find((one) => one.block);
+          stack.look(block.k);
+          await until(() => stack.get(block.k));
+          return [block.k, stack.get(block.k) && [...stack.get(block.k)]];
+        }""",
+        [[K, J, I]],
+    )
+    assert got[1] == EXPECTED[got[0]]
+    assert ("slice", got[0]) in server.asked
+
+
 def test_on_a_slow_line_no_block_delays_what_is_looked_at(page):
     server = Server(page)
     assert whole(page, slow=True)["slices"] == EXPECTED
