@@ -27,7 +27,7 @@ class Classical:
     """Works on cells of 3 and 1.5 mm, so its memory beside the CT is bounded by the size of a chest, not of a file."""
 
     name = "classical"
-    version = "1"
+    version = "2"
 
     def ground(
         self, voxels: NDArray[np.int16], grid: Grid, sentences: Sequence[str], *, progress: Progress | None = None

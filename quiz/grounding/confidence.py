@@ -14,8 +14,9 @@ careful side; straight lines between. On generated chests, where tiny is at home
 expert masks are at hand."""
 ALONE = (0.15, 0.55)
 """One engine by itself, from many equal proposals to a single one. Source: our choice, below what an agreement is worth."""
-CUT_OFF = 0.85
-"""Times this if apex or base lies outside the scan: then the words for height were not used."""
+CUT_OFF = 0.9
+"""Times this if apex or base lies outside the scan: the height is then an estimate, or not known. Source: on 140 generated
+chests tiny hit 0.75 of 92 findings in cut scans, 0.83 of 470 in whole ones."""
 
 
 def alone(scores: Sequence[float], *, whole: bool, joined: bool = False) -> float:
@@ -26,6 +27,11 @@ def alone(scores: Sequence[float], *, whole: bool, joined: bool = False) -> floa
         return 0.0
     lead = 0.5 if joined else 1 - (scores[1] / scores[0] if len(scores) > 1 else 0.0)
     value = ALONE[0] + (ALONE[1] - ALONE[0]) * min(1.0, lead)
+    return whole_or_cut(value, whole=whole)
+
+
+def whole_or_cut(value: float, *, whole: bool) -> float:
+    """A confidence, lowered if not all of the lungs is in the scan."""
     return float(value if whole else value * CUT_OFF)
 
 

@@ -15,6 +15,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from cases.imaging.anatomy import AIR_HU, air_of_lungs, midline_of
 from cases.imaging.geometry import Grid
+from quiz.grounding.height import Height, height_of
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -32,8 +33,6 @@ GONE = 0.25
 """A lung with less than this share of the other's air is replaced by the other's mirror image."""
 CUT = 0.02
 """The field cuts the patient if more than this share of its left and right border is tissue."""
-AT_THE_END = 0.2
-"""The apex or base is in the field if the end slice shows less lung than this share of the fullest slice."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Lungs:
 
     hu: mean HU. air: aerated lung, vessels closed in. room: what both lungs would fill. midline: coarse column between
     the lungs, None if it cannot be told. up, back, out: 0 at base, front and midline to 1 at apex, back and chest wall.
-    whole: apex and base are in the field. air_ml: of both.
+    height: how much of the lungs lies outside the field. air_ml: of both.
     """
 
     grid: Grid
@@ -54,13 +53,18 @@ class Lungs:
     up: Floats
     back: Floats
     out: Floats
-    whole: bool
+    height: Height
     air_ml: float
 
     @property
     def cell_mm(self) -> tuple[float, float, float]:
         k, j, i = (s * mm for s, mm in zip(self.step, self.grid.spacing_mm, strict=True))
         return k, j, i
+
+    @property
+    def whole(self) -> bool:
+        """Apex and base are in the field."""
+        return self.height.told and not self.height.below_mm and not self.height.above_mm
 
     @property
     def left(self) -> Bools:
@@ -109,12 +113,13 @@ def find_lungs(voxels: NDArray[np.int16], grid: Grid) -> Lungs | None:
     rooms = _rooms(sides, midline)
     closed = _closed(air, cell_mm)
     room = np.logical_or.reduce([*rooms, closed])
+    low, high = _span(room, 0)
+    height = height_of(air.sum(axis=(1, 2)), (high - low) * float(cell_mm[0]))
+    beyond = (height.below_mm / float(cell_mm[0]), height.above_mm / float(cell_mm[0]))
     up, back, out = (np.zeros(hu.shape, dtype=np.float32) for _ in range(3))
     for part in rooms:
-        _place(part, midline, up, back, out)
-    profile = air.sum(axis=(1, 2))
-    whole = bool(max(profile[0], profile[-1]) < AT_THE_END * profile.max())
-    return Lungs(grid, step, hu, closed, room, midline, up, back, out, whole, air_ml)
+        _place(part, midline, beyond, up, back, out)
+    return Lungs(grid, step, hu, closed, room, midline, up, back, out, height, air_ml)
 
 
 def _middle_of_body(hu: Floats) -> float | None:
@@ -201,8 +206,11 @@ def _hull(mask: Bools) -> Bools:
     return out
 
 
-def _place(room: Bools, midline: float | None, up: Floats, back: Floats, out: Floats) -> None:
-    """Write the coordinates of one lung's half of the field (of all of it, if there are no halves)."""
+def _place(
+    room: Bools, midline: float | None, beyond: tuple[float, float], up: Floats, back: Floats, out: Floats
+) -> None:
+    """Write the coordinates of one lung's half of the field (of all of it, if there are no halves). beyond: cells of lung
+    below and above the field."""
     if not room.any():
         return
     K, _, I = room.shape
@@ -210,7 +218,7 @@ def _place(room: Bools, midline: float | None, up: Floats, back: Floats, out: Fl
     if midline is not None:
         left = (np.arange(I) > midline)[None, None, :]
         half = left if (room & left).any() else ~left
-    k0, k1 = _span(room, 0)
+    k0, k1 = (at + more for at, more in zip(_span(room, 0), (-beyond[0], beyond[1]), strict=True))
     j0, j1 = _span(room, 1)
     i0, i1 = _span(room, 2)
     z = np.clip((np.arange(K, dtype=np.float32) + 0.5 - k0) / max(1, k1 - k0), 0, 1)[:, None, None]

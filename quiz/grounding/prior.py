@@ -31,15 +31,17 @@ FILLED, BEYOND = 0.8, 0.3
 
 
 def prior(lungs: Lungs, parsed: Parsed) -> Floats:
-    """The map [k, j, i] on the coarse grid of ``lungs``. Lobes and zones count only if apex and base are in the field."""
+    """The map [k, j, i] on the coarse grid of ``lungs``. Lobes and zones count only if the height can be told, and with
+    softer borders if not all of the lungs is in the field."""
     field = _room(lungs, pleural=parsed.category in PLEURAL)
     if parsed.side in ("left", "right") and lungs.midline is not None:
         field *= _side(lungs, left=parsed.side == "left")
-    if lungs.whole:
+    if lungs.height.told:
+        soft = SOFT + lungs.height.doubt(lungs.up)
         if parsed.lobes:
-            field *= np.maximum.reduce([_lobe(lungs, lobe) for lobe in parsed.lobes])
+            field *= np.maximum.reduce([_lobe(lungs, lobe, soft) for lobe in parsed.lobes])
         if parsed.zones:
-            field *= np.maximum.reduce([_zone(lungs.up, zone) for zone in parsed.zones])
+            field *= np.maximum.reduce([_zone(lungs.up, zone, soft) for zone in parsed.zones])
     if parsed.front:
         field *= _above(lungs.back, 0.5, 0.15) if parsed.front == "posterior" else 1 - _above(lungs.back, 0.5, 0.15)
     if parsed.depth:
@@ -49,15 +51,18 @@ def prior(lungs: Lungs, parsed: Parsed) -> Floats:
 
 
 def words_used(lungs: Lungs | None, parsed: Parsed) -> str:
-    """Why some words for the place were not used; a sentence for people, or ""."""
+    """Which words for the place were not used, or only roughly, and why; for people, or ""."""
     if lungs is None:
         return "The lungs could not be made out in this scan, so the words for the place could not be used."
     left_out = []
-    if (parsed.lobes or parsed.zones) and not lungs.whole:
-        left_out.append("lobe and zone (apex or base lies outside the scan)")
+    if (parsed.lobes or parsed.zones) and not lungs.height.told:
+        left_out.append("lobe and zone (apex and base lie outside the scan)")
     if parsed.side in ("left", "right") and lungs.midline is None:
         left_out.append("side (the middle of the chest cannot be told)")
-    return f"Not used: {' and '.join(left_out)}." if left_out else ""
+    notes = [f"Not used: {' and '.join(left_out)}."] if left_out else []
+    if (parsed.lobes or parsed.zones) and lungs.height.told and not lungs.whole:
+        notes.append("Lobe and zone were estimated: apex or base lies outside the scan.")
+    return " ".join(notes)
 
 
 def _room(lungs: Lungs, *, pleural: bool) -> Floats:
@@ -77,23 +82,23 @@ def _side(lungs: Lungs, *, left: bool) -> Floats:
     return weight[None, None, :]
 
 
-def _above(values: Floats, border: Floats | float, soft: float = SOFT) -> Floats:
+def _above(values: Floats, border: Floats | float, soft: Floats | float) -> Floats:
     """1 well above a border, 0 well below, straight in between."""
     return np.asarray(np.clip(0.5 + (values - border) / (2 * soft), 0, 1), dtype=np.float32)
 
 
-def _zone(up: Floats, zone: str) -> Floats:
+def _zone(up: Floats, zone: str, soft: Floats) -> Floats:
     """Thirds of the height of the lungs."""
-    upper, lower = _above(up, 2 / 3), 1 - _above(up, 1 / 3)
+    upper, lower = _above(up, 2 / 3, soft), 1 - _above(up, 1 / 3, soft)
     return {"upper": upper, "lower": lower, "middle": np.minimum(1 - upper, 1 - lower)}[zone]
 
 
-def _lobe(lungs: Lungs, lobe: str) -> Floats:
+def _lobe(lungs: Lungs, lobe: str, soft: Floats) -> Floats:
     oblique = (lungs.back - OBLIQUE_FRONT) * (OBLIQUE_BACK_UP / (1 - OBLIQUE_FRONT))
-    before = _above(lungs.up, oblique)
+    before = _above(lungs.up, oblique, soft)
     if lobe == "lower":
         return 1 - before
-    above_minor = _above(lungs.up, MINOR_UP)
+    above_minor = _above(lungs.up, MINOR_UP, soft)
     if lungs.midline is None:
         return before * above_minor if lobe == "upper" else before * (1 - above_minor)
     left = _side(lungs, left=True)

@@ -21,6 +21,7 @@ from cases.imaging.geometry import Grid
 from cases.imaging.masks import SparseMask
 from quiz.grounding import inputs, network, resample, weights
 from quiz.grounding.base import EngineError, Grounding, GroundingCancelled, Heat, Progress
+from quiz.grounding.confidence import whole_or_cut
 from quiz.grounding.inputs import STEP_MM, Array
 from quiz.grounding.prior import prior, words_used
 from quiz.grounding.sentence import Parsed, attributes, parse
@@ -159,6 +160,7 @@ class Look:
         at = self.engine.loaded.thresholds.get(parsed.category, THRESHOLD)
         kept = _pieces(coarse, at)
         sure = self._sure(float(coarse[kept].mean()) if kept.any() else 0.0)
+        sure = whole_or_cut(sure, whole=self.lungs.whole)
         closer = self._closer(parsed, coarse, kept, place) if parsed.category in LOOK_AGAIN else []
         mask = self._mask(parsed, coarse * _softly(kept), closer, at)
         note = " ".join(filter(None, (words_used(self.lungs, parsed), NOTHING if mask.is_empty else "")))

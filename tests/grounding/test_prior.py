@@ -98,14 +98,47 @@ def test_a_mirrored_chest_gives_mirrored_maps():
         assert middle_of(a)[0] == pytest.approx(middle_of(b)[0], abs=0.5)
 
 
-def test_a_cut_chest_uses_the_side_only():
-    cut = find_lungs(chest(up=(8, 80)), GRID)  # lung up to the last slice: the apices are not in the field
-    assert not cut.whole
-    parsed = parse("Nodule in the left upper lobe")
-    assert "lobe and zone" in words_used(cut, parsed)
+def cut_chest(up, keep):
+    """What is left of a chest whose lungs span the slices ``up`` when only the slices ``keep`` were scanned."""
+    hu = chest(up=up)[slice(*keep)].copy()
+    grid = Grid(hu.shape, (MM, MM, MM), GRID.affine)
+    found = find_lungs(hu, grid)
+    assert found is not None
+    assert not found.whole
+    return found
+
+
+@pytest.mark.parametrize(
+    ("keep", "upper", "lower"),
+    [
+        # Lungs of 64 slices, 192 mm, with 8 empty ones at either end, of which 41 slices, 123 mm, are seen. Most lungs are
+        # 235 mm high, which is 78 slices: seen from the apex at 41 down, 35 is upper, and 5 is middle; seen from the base
+        # at 8 up, 45 is middle and 12 is lower.
+        ((31, 80), (35, 35, 70), (5, 35, 70)),
+        ((0, 49), (45, 35, 70), (12, 35, 70)),
+    ],
+)
+def test_a_cut_chest_is_measured_from_the_end_that_is_seen(keep, upper, lower):
+    cut = cut_chest(UP, keep)
+    seen_from_apex = keep[1] == 80
+    assert (cut.height.from_base, cut.height.from_apex) == (not seen_from_apex, seen_from_apex)
+    word, wrong, where = ("upper", "lower", upper) if seen_from_apex else ("lower", "upper", lower)
+    parsed = parse(f"Nodule in the {word} zone of the left lung")
+    assert "estimated" in words_used(cut, parsed)
     field = prior(cut, parsed)
-    assert field[15, 50, 70] > 0.5
-    assert field[65, 20, 20] < 0.05
+    assert field[where] > 0.5
+    assert field[where[0], 35, 20] == 0  # the other side
+    assert field[lower if seen_from_apex else upper] < 0.05  # the middle of the lung, though the end of the scan
+    assert prior(cut, parse(f"Nodule in the {wrong} zone of the left lung"))[where] < 0.05
+
+
+def test_a_slab_from_the_middle_uses_the_side_only():
+    cut = cut_chest(UP, (20, 60))
+    parsed = parse("Nodule in the left upper lobe")
+    assert "Not used: lobe and zone" in words_used(cut, parsed)
+    field = prior(cut, parsed)
+    assert field[5, 50, 70] > 0.5
+    assert field[35, 20, 20] < 0.05
 
 
 def test_a_white_lung_gets_the_room_of_the_other():
