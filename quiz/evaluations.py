@@ -27,10 +27,11 @@ from quiz.verification import rungs_right
 
 @dataclass
 class Running:
-    """An evaluation on its way."""
+    """An evaluation on its way. left_out: scans that could not be judged. not_asked: findings the engine did not look for."""
 
     rows: list[Judged] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
+    not_asked: list[dict[str, str]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
 
@@ -39,7 +40,8 @@ def evaluate(
 ) -> Iterator[tuple[Volume, Running]]:
     """Ask an engine about findings (ordered by volume), scan by scan; what is so far known comes after each scan.
 
-    A scan on which the engine fails is left out with the reason. ``other``: an engine whose agreement is measured.
+    A scan on which the engine fails is left out with the reason, and so is a finding for which it was not set up: neither
+    says how good it is. ``other``: an engine whose agreement is measured.
     """
     so_far = Running()
     for _, group in groupby(findings, key=lambda finding: finding.volume_id):
@@ -52,12 +54,19 @@ def evaluate(
             answers = grounder.ground(voxels, volume.grid, sentences)
             seconds = time.monotonic() - started
             others = other.ground(voxels, volume.grid, sentences) if other else [None] * len(asked)
-            rows = [judge(*one) for one in zip(asked, answers, others, strict=True)]
+            rows, passed_over = [], []
+            for finding, answer, second in zip(asked, answers, others, strict=True):
+                if answer.asked:
+                    rows.append(judge(finding, answer, second))
+                else:
+                    passed_over.append({"name": volume.name, "sentence": finding.sentence, "reason": answer.note})
         except (EngineError, OSError, SliceError, MaskError) as error:
             so_far.left_out.append({"name": volume.name, "reason": str(error)})
         else:  # all of a scan or nothing: what is left out is in no number
             so_far.rows += rows
-            so_far.seconds.append(seconds)
+            so_far.not_asked += passed_over
+            if rows:
+                so_far.seconds.append(seconds)
         yield volume, so_far
 
 
@@ -108,6 +117,7 @@ def described(running: Running) -> dict[str, Any]:
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "peak_gpu_memory_mb": _gpu_mb(),
         "left_out": running.left_out,
+        "not_asked": running.not_asked,
         "findings": [row.as_row() for row in running.rows],
     }
 

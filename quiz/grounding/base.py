@@ -45,7 +45,8 @@ class Grounding:
 
     mask: on the CT's own grid, instances joined; empty if the engine marks nothing. heat: None if it has none to give.
     confidence: 0..1, the engine's own. attributes: what was read from the sentence (category, side, zone, size_mm ...).
-    note: a sentence for people when something kept the engine from a full answer, else "".
+    note: a sentence for people when something kept the engine from a full answer, else "". asked: False if the engine has
+    not looked for it at all, though it could if it were set up for it; then nothing is known of how it would answer.
     """
 
     sentence: str
@@ -54,6 +55,7 @@ class Grounding:
     confidence: float
     attributes: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    asked: bool = True
 
 
 class Grounder(Protocol):

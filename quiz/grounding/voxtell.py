@@ -138,10 +138,9 @@ def marked(sentence: str, mask: SparseMask, heat: Heat | None, confidence: float
 
 def unasked(sentence: str, grid: Grid, why: str) -> Grounding:
     """The answer to a sentence that was not asked: nothing, and why."""
-    read = parse(sentence)
-    return Grounding(
-        sentence, empty(grid.size), None, 0.0, read.as_attributes(), why if can_be_asked(sentence) else read.note
-    )
+    read, could = parse(sentence), can_be_asked(sentence)
+    note = why if could else read.note
+    return Grounding(sentence, empty(grid.size), None, 0.0, read.as_attributes(), note, asked=not could)
 
 
 def _share_of(tell: Progress, *, before: int, now: int, of: int) -> Callable[[int, int], bool]:

@@ -163,3 +163,4 @@ def test_sentences_that_cannot_be_asked_get_a_note():
     assert "empty" in answers[0].note
     assert "1,001 characters" in answers[1].note
     assert "has not been embedded" in answers[2].note
+    assert [answer.asked for answer in answers] == [True, True, False]  # only the last could be asked some day

@@ -111,6 +111,7 @@ def test_masks_come_back_in_house_order_and_unknown_sentences_are_not_sent(stand
     answers = engine.ground(VOXELS, GRID, ["Nobody embedded this", LEFT.upper()])
     assert np.argwhere(answers[1].mask.dense()).tolist() == [[1, 2, 3]]
     assert "no embedding" in answers[0].note
+    assert [one.asked for one in answers] == [False, True]
     assert engine.version == "wired"
     assert set(stand_in.headers) == {"Bearer t"}
     assert ("POST", "/images?include_image=false") in stand_in.asked

@@ -1,6 +1,7 @@
 """A model is asked about every finding, scored by the one scorer, and what came of it is said where it is shown."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,41 @@ def test_a_scan_on_which_the_engine_fails_is_left_out_in_words(library):
     assert evaluations.described(running)["n"] == 0  # the exhaustive scan is the one that was left out
 
 
+def test_what_was_not_asked_is_no_miss(library, listed, tmp_path, as_user, faculty, monkeypatch, capsys):
+    """An engine that knows one sentence of many: numbers of that one, the others by name."""
+    known = Finding.objects.usable().filter(exhaustive=True).first().sentence
+
+    class Narrow(Fake):
+        def ground(self, voxels, grid, sentences, *, progress=None):
+            answers = super().ground(voxels, grid, sentences, progress=progress)
+            return [
+                one if one.sentence == known else replace(one, note="No embedding.", asked=False) for one in answers
+            ]
+
+    monkeypatch.setattr("tests.fake_engine.make", Narrow)
+    total = Finding.objects.usable().count()
+    same = Finding.objects.usable().filter(sentence=known).count()
+    report = run(tmp_path)
+    assert report["n"] + report["partial"]["n"] == same
+    assert len(report["not_asked"]) == total - same
+    assert all(one["reason"] == "No embedding." and one["sentence"] != known for one in report["not_asked"])
+    assert "not asked: " in capsys.readouterr().out
+    page = as_user(faculty).get(f"/faculty/models/{EngineEvaluation.objects.get().pk}/").content.decode()
+    assert "No embedding." in page
+    assert "in no number above" in page
+
+
+def test_an_engine_that_was_asked_nothing_is_not_measured(library, listed, tmp_path, monkeypatch):
+    class Deaf(Fake):
+        def ground(self, voxels, grid, sentences, *, progress=None):
+            return [replace(one, asked=False) for one in super().ground(voxels, grid, sentences, progress=progress)]
+
+    monkeypatch.setattr("tests.fake_engine.make", Deaf)
+    with pytest.raises(CommandError, match="Nothing could be evaluated"):
+        call_command("evaluate_grounder", model="fake")
+    assert not EngineEvaluation.objects.exists()
+
+
 def test_the_newest_evaluation_is_what_hints_say(finding, model):
     def stored(n, rate):
         row = {"n": n, "hit_rate": rate, "dice_per_finding": rate / 2}
@@ -141,7 +177,7 @@ def test_the_pages_say_what_was_measured(library, listed, tmp_path, as_user, fac
 def test_a_page_of_nothing_exhaustive_says_so(db, as_user, faculty):
     from quiz.scoring import evaluation
 
-    empty = evaluation.report([], lambda row: True) | {"seconds_per_scan": {}, "peak_memory_mb": 1.0, "left_out": []}
+    empty = evaluation.report([], lambda row: True) | {"seconds_per_scan": {}, "peak_memory_mb": 1.0}
     one = EngineEvaluation.objects.create(engine="fake", version="1", findings=0, report=empty)
     page = as_user(faculty).get(f"/faculty/models/{one.pk}/").content.decode()
     assert "nothing can be said of the model" in page

@@ -52,10 +52,12 @@ class Command(BaseCommand):
             raise CommandError("There is no such finding here.")
         running = evaluations.Running()
         with tqdm(total=len(volumes), unit="scan", disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-            for volume, running in evaluations.evaluate(grounder, findings.filter(volume__in=volumes), other=other):
+            scans = evaluations.evaluate(grounder, findings.filter(volume__in=volumes), other=other)
+            for n, (volume, so_far) in enumerate(scans, start=1):
+                running = so_far
                 bar.update()
                 if bar.disable:
-                    self.stdout.write(f"[{len(running.seconds) + len(running.left_out)}/{len(volumes)}] {volume.name}")
+                    self.stdout.write(f"[{n}/{len(volumes)}] {volume.name}")
         report = evaluations.described(running)
         if running.rows:
             jobs.register(grounder)
@@ -64,7 +66,7 @@ class Command(BaseCommand):
             options["report"].write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         self._tell(report)
         if not running.rows:
-            raise CommandError("No scan could be evaluated; the reasons are above.")
+            raise CommandError("Nothing could be evaluated; the reasons are above.")
 
     def _open(self, name: str) -> Grounder:
         try:
@@ -75,6 +77,8 @@ class Command(BaseCommand):
     def _tell(self, report: dict[str, Any]) -> None:
         for one in report["left_out"]:
             self.stdout.write(f"left out: {one['name']}: {one['reason']}")
+        for one in report["not_asked"]:
+            self.stdout.write(f"not asked: {one['name']}: {one['sentence']}: {one['reason']}")
         self.stdout.write("category" + "".join(f"{title:>9}" for title in COLUMNS.values()))
         for code, row in [*report["categories"].items(), ("all", report)]:
             self.stdout.write(f"{code:8}" + "".join(f"{_shown(row[key]):>9}" for key in COLUMNS))
