@@ -20,9 +20,10 @@ test cases, July 2026."""
 def placed(truth: SparseMask, mask: SparseMask, lungs: LungField | None) -> dict[str, bool]:
     """Which of the rungs that name a place would be right if they were read off ``mask``: side, zone, slices.
 
-    A rung that cannot be told (no lungs, apex or base out of the field) is left out: it is neither right nor wrong.
+    A rung that cannot be told of the truth (no lungs, apex or base out of the field) is left out: it is neither right nor
+    wrong. An empty mask names no place, so wherever the truth has one it is wrong.
     """
-    if truth.is_empty or mask.is_empty:
+    if truth.is_empty:
         return {}
     out = {"slices": ranges_agree(truth, mask)}
     k_true, i_true = _slices_and_columns(truth)

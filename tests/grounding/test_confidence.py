@@ -161,7 +161,12 @@ def test_what_cannot_be_told_is_neither_right_nor_wrong():
     cut = LungField(LUNGS.box, LUNGS.midline_i, whole=False)
     assert placed(ONE, HALF, cut) == {"slices": True, "side": True}
     assert placed(ONE, HALF, None) == {"slices": True}
-    assert placed(ONE, NOTHING, LUNGS) == {}
+    assert placed(NOTHING, ONE, LUNGS) == {}
+
+
+def test_marking_nothing_is_wrong_wherever_the_truth_can_be_told():
+    assert placed(ONE, NOTHING, LUNGS) == {"slices": False, "side": False, "zone": False}
+    assert placed(ONE, NOTHING, None) == {"slices": False}
 
 
 def test_slices_agree_by_half_of_the_longer_range():
