@@ -154,7 +154,7 @@ def dice(a: SparseMask, b: SparseMask) -> float:
 
 
 def points(truth: SparseMask, answer: Grounding, grid: Grid) -> bool:
-    """Whether the peak of what people would be shown lies in the truth or within POINTING_MM of it."""
+    """Whether the peak of the engine's heat (of its mask's, if it gives none) lies in the truth or within POINTING_MM."""
     heat = answer.heat or shown.shown_heat(answer.mask, None, grid)
     if heat is None or not heat.values.any():
         return False

@@ -22,7 +22,7 @@ from quiz.scoring import evaluation
 from quiz.scoring.benchmark import FindingScore
 from quiz.scoring.evaluation import Judged
 from quiz.scoring.official import official
-from quiz.verification import rungs_right
+from quiz.verification import points_at, rungs_right
 
 
 @dataclass
@@ -76,12 +76,13 @@ def judge(finding: Finding, answer: Grounding, other: Grounding | None = None) -
     checked = shown.checked(answer, volume.grid)
     truth, mask = storage.load_truth(finding.truth_key), checked.mask.union()
     numbers = official(truth, mask)
-    heat = checked.heat or shown.shown_heat(mask, None, volume.grid)
+    seen = shown.shown_heat(mask, checked.heat, volume.grid)
     return Judged(
         score=FindingScore(volume.name, finding.channel, finding.category_id, finding.sentence, numbers),
         patient=volume.patient_key,
         recall=_recall(truth, mask),
-        rungs=rungs_right(truth, mask, heat, volume, dice=numbers.dice),
+        rungs=rungs_right(truth, mask, seen, volume, dice=numbers.dice),
+        pointing=points_at(truth, checked.heat or seen, volume),
         confidence=checked.confidence,
         agreement=agreement(mask, other.mask.union()) if other else None,
         finding=finding.pk,

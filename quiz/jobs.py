@@ -357,7 +357,7 @@ def _columns(row: Grounding, answer: Answer) -> dict:
         "note": answer.note[:500],
     }
     if row.finding is not None:
-        columns |= against_reference(row.finding, row.volume, mask, answer.heat, heat)
+        columns |= against_reference(row.finding, row.volume, mask, heat)
     return columns
 
 

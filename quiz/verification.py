@@ -20,10 +20,8 @@ PEAK_MM = 10.0
 """Heat is shown as checked if its peak lies in the reference or so near to it."""
 
 
-def against_reference(
-    finding: Finding, volume: Volume, mask: SparseMask, heat: Heat | None, shown: Heat | None
-) -> dict:
-    """Columns of a grounding. heat: the engine's own; shown: as people see it, from the mask if there is no heat."""
+def against_reference(finding: Finding, volume: Volume, mask: SparseMask, shown: Heat | None) -> dict:
+    """Columns of a grounding. shown: the heat as people see it (``shown_heat``), not the engine's own."""
     truth = storage.load_truth(finding.truth_key)
     numbers = official(truth, mask)
     counts = numbers.instances
@@ -38,16 +36,20 @@ def against_reference(
                 "precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
             },
         },
-        "checks": rungs_right(truth, mask, heat or shown, volume, dice=numbers.dice),
+        "checks": rungs_right(truth, mask, shown, volume, dice=numbers.dice),
     }  # fmt: skip
 
 
 def rungs_right(
-    truth: SparseMask, mask: SparseMask, heat: Heat | None, volume: Volume, *, dice: float
+    truth: SparseMask, mask: SparseMask, shown: Heat | None, volume: Volume, *, dice: float
 ) -> dict[str, bool]:
-    """Which rungs read off an answer would be right; those that cannot be told are left out."""
+    """Which rungs read off an answer would be right; those that cannot be told are left out.
+
+    The heat is judged as it is shown: blurred, a broad region can outshine the engine's strongest cell, and the picture
+    then points elsewhere.
+    """
     lungs = lungs_of(volume)
-    return placed(truth, mask, lungs) | {"heat": points_at(truth, heat, volume), "outline": dice >= OUTLINE_DICE}
+    return placed(truth, mask, lungs) | {"heat": points_at(truth, shown, volume), "outline": dice >= OUTLINE_DICE}
 
 
 def points_at(truth: SparseMask, heat: Heat | None, volume: Volume) -> bool:

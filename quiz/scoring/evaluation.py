@@ -32,12 +32,15 @@ CONFIDENCE = (0.0, 0.25, 0.5, 0.75, 1.0)
 @dataclass(frozen=True)
 class Judged:
     """One finding, answered. recall: share of the reference that is marked, 0 to 1. rungs: name to right or wrong, those
-    that cannot be told left out. agreement: Dice with another engine's mask, None if none was asked."""
+    that cannot be told left out. pointing: whether the engine's own strongest cell lies on the reference or within 10 mm;
+    the rung "heat" is the same of the picture that is shown. agreement: Dice with another engine's mask, None if none was
+    asked."""
 
     score: FindingScore
     patient: str
     recall: float
     rungs: Mapping[str, bool]
+    pointing: bool
     confidence: float
     agreement: float | None = None
     finding: int | None = None
@@ -49,6 +52,7 @@ class Judged:
             "id": self.finding,
             "recall": self.recall,
             "rungs": dict(self.rungs),
+            "pointing": self.pointing,
             "confidence": self.confidence,
             "agreement": self.agreement,
             "note": self.note,
@@ -64,6 +68,7 @@ def summary(rows: Sequence[Judged]) -> dict[str, Any]:
         "hit_interval": interval(rows, lambda row: float(row.score.numbers.hit)),
         "recall": float(np.mean([row.recall for row in rows])) if rows else None,
         "rungs": {name: _passed([row.rungs[name] for row in rows if name in row.rungs]) for name in RUNGS},
+        "pointing": _passed([row.pointing for row in rows]),
     }
 
 

@@ -21,6 +21,14 @@ def percent(value: float | None) -> str:
 
 
 @register.filter
+def rate(passed: dict | None) -> str:
+    """How many of those that could be judged were right, ``{"n", "rate"}``; a dash where none was."""
+    if not passed or not passed["n"]:
+        return "–"
+    return format_html('{} <span class="dim">of {}</span>', percent(passed["rate"]), passed["n"])
+
+
+@register.filter
 def score(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f}"
 

@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 from cases.imaging import masks
 from cases.models import Finding
 from quiz import evaluations, opinions
-from quiz.grounding import registry
-from quiz.grounding.base import EngineError, Grounding
+from quiz.grounding import registry, shown
+from quiz.grounding.base import EngineError, Grounding, Heat
 from quiz.models import EngineEvaluation, HintModel
+from quiz.verification import against_reference
 from tests.fake_engine import NODULE, OPPOSITE, Fake
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +49,25 @@ def test_an_answer_on_the_right_side_and_one_on_the_wrong(finding):
     assert right.recall > 0.5
     assert wrong.recall == 0
     assert right.patient == finding.volume.patient_key
+
+
+def test_marking_nothing_is_wrong_on_every_rung(finding):
+    nothing = evaluations.judge(finding, Grounding("Nodule", masks.empty((24, 40, 48)), None, 0.0))
+    assert nothing.rungs == dict.fromkeys(("side", "zone", "slices", "heat", "outline"), False)
+    assert nothing.pointing is False
+
+
+def test_heat_is_judged_as_it_is_shown_and_pointing_by_the_strongest_cell(finding):
+    """One cell at the nodule, a broad weaker block at the other side: blurred, the one keeps 5 of its 255 (the blur is 1.7 x
+    1.4 x 1.4 cells wide: 255 / (15.75 * 3.4)) and the block's middle nearly all of its 200."""
+    values = np.zeros((12, 20, 24), np.uint8)
+    values[3, 11, 17] = 255  # the voxels 6..7, 22..23, 34..35: in the nodule
+    values[5:12, 8:17, 2:11] = 200
+    pointed = replace(answer(NODULE), heat=Heat(values, (2, 2, 2)))
+    judged = evaluations.judge(finding, pointed)
+    assert (judged.rungs["heat"], judged.pointing) == (False, True)
+    picture = shown.shown_heat(pointed.mask, pointed.heat, finding.volume.grid)
+    assert against_reference(finding, finding.volume, pointed.mask, picture)["checks"]["heat"] is False
 
 
 def test_agreement_is_between_the_two_engines(finding):
@@ -172,6 +192,8 @@ def test_the_pages_say_what_was_measured(library, listed, tmp_path, as_user, fac
     assert f"{report['n']} exhaustively annotated findings" in one
     for code in report["categories"]:
         assert f'<th scope="row">{code}</th>' in one
+    slices = report["rungs"]["slices"]
+    assert f'{slices["rate"] * 100:.0f} % <span class="dim">of {slices["n"]}</span>' in one
 
 
 def test_a_page_of_nothing_exhaustive_says_so(db, as_user, faculty):

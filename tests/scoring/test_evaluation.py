@@ -10,16 +10,18 @@ from quiz.scoring.evaluation import CONFIDENCE, Judged, by_category, hits_by, in
 from quiz.scoring.official import InstanceCounts, Official
 
 
-def row(dice, *, patient="p1", category="2d", recall=0.5, confidence=0.5, agreement=None, finding=1, **rungs):
+def row(
+    dice, *, patient="p1", category="2d", recall=0.5, confidence=0.5, agreement=None, finding=1, pointing=True, **rungs
+):
     numbers = Official(dice, dice, InstanceCounts(int(dice >= 0.2), int(dice < 0.2), int(dice < 0.2)))
     score = FindingScore(f"case_{patient}", 0, category, "Nodule", numbers)
-    return Judged(score, patient, recall, rungs, confidence, agreement, finding)
+    return Judged(score, patient, recall, rungs, pointing, confidence, agreement, finding)
 
 
 def test_means_by_hand():
     rows = [
         row(0.8, patient="a", side=True, zone=True),
-        row(0.0, patient="a", side=False),
+        row(0.0, patient="a", side=False, pointing=False),
         row(0.15, patient="b", side=True, zone=False),
     ]
     got = summary(rows)
@@ -31,6 +33,7 @@ def test_means_by_hand():
     assert got["rungs"]["side"] == {"n": 3, "rate": pytest.approx(2 / 3)}
     assert got["rungs"]["zone"] == {"n": 2, "rate": 0.5}  # the third could not be told
     assert got["rungs"]["outline"] == {"n": 0, "rate": None}
+    assert got["pointing"] == {"n": 3, "rate": pytest.approx(2 / 3)}
     assert got["dice_interval"] is None  # two patients are too few
 
 
