@@ -1,21 +1,26 @@
 """How good an engine is on the findings here: asked anew, scored by the one scorer, kept for the pages."""
 
+import logging
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from django.db.models import Count, Q
+from numpy.typing import NDArray
 
 from cases import storage
+from cases.imaging import masks
+from cases.imaging.geometry import Grid
 from cases.imaging.masks import MaskError, SparseMask, overlaps
 from cases.imaging.slices import SliceError
 from cases.models import Finding, Volume
 from quiz.grounding import shown
-from quiz.grounding.base import EngineError, Grounder, Grounding
+from quiz.grounding.base import EngineError, EngineUnavailable, Grounder, Grounding
 from quiz.grounding.confidence import agreement
 from quiz.models import EngineEvaluation, HintModel, Work
 from quiz.scoring import evaluation
@@ -24,13 +29,19 @@ from quiz.scoring.evaluation import Judged
 from quiz.scoring.official import official
 from quiz.verification import points_at, rungs_right
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass
 class Running:
-    """An evaluation on its way. left_out: scans that could not be judged. not_asked: findings the engine did not look for."""
+    """An evaluation on its way. left_out: scans that cannot be read. failed_on: findings the engine gave no answer to, misses
+    all of them. unheard: the same of the second engine, whose agreement is then not known. not_asked: findings the engine
+    did not look for."""
 
     rows: list[Judged] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
+    failed_on: list[dict[str, str]] = field(default_factory=list)
+    unheard: list[dict[str, str]] = field(default_factory=list)
     not_asked: list[dict[str, str]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
@@ -40,8 +51,9 @@ def evaluate(
 ) -> Iterator[tuple[Volume, Running]]:
     """Ask an engine about findings (ordered by volume), scan by scan; what is so far known comes after each scan.
 
-    A scan on which the engine fails is left out with the reason, and so is a finding for which it was not set up: neither
-    says how good it is. ``other``: an engine whose agreement is measured.
+    Left out are only scans that our own store cannot give, and findings for which the engine was not set up: neither says
+    how good it is. Where it fails it has marked nothing. ``other``: an engine whose agreement is measured. Raises
+    EngineUnavailable if either engine is gone: what is known by then is a matter of chance.
     """
     so_far = Running()
     for _, group in groupby(findings, key=lambda finding: finding.volume_id):
@@ -49,44 +61,71 @@ def evaluate(
         volume = asked[0].volume
         try:
             voxels = storage.load_voxels(volume.slices_key, volume.size)
-            sentences = [finding.sentence for finding in asked]
-            started = time.monotonic()
-            answers = grounder.ground(voxels, volume.grid, sentences)
-            seconds = time.monotonic() - started
-            others = other.ground(voxels, volume.grid, sentences) if other else [None] * len(asked)
-            rows, passed_over = [], []
-            for finding, answer, second in zip(asked, answers, others, strict=True):
-                if answer.asked:
-                    rows.append(judge(finding, answer, second))
-                else:
-                    passed_over.append({"name": volume.name, "sentence": finding.sentence, "reason": answer.note})
-        except (EngineError, OSError, SliceError, MaskError) as error:
+            truths = [storage.load_truth(finding.truth_key) for finding in asked]
+        except (OSError, SliceError, MaskError) as error:
             so_far.left_out.append({"name": volume.name, "reason": str(error)})
-        else:  # all of a scan or nothing: what is left out is in no number
-            so_far.rows += rows
-            so_far.not_asked += passed_over
-            if rows:
-                so_far.seconds.append(seconds)
+            yield volume, so_far
+            continue
+        sentences = [finding.sentence for finding in asked]
+        started = time.monotonic()
+        answers = _ask(grounder, voxels, volume.grid, sentences)
+        seconds = time.monotonic() - started
+        others = _ask(other, voxels, volume.grid, sentences) if other else [None] * len(asked)
+        for finding, truth, answer, second in zip(asked, truths, answers, others, strict=True):
+            which = {"name": volume.name, "sentence": finding.sentence}
+            if isinstance(answer, str):
+                so_far.failed_on.append(which | {"reason": answer})
+                answer = Grounding(finding.sentence, masks.empty(volume.size), None, 0.0, note=answer)
+            if isinstance(second, str):
+                so_far.unheard.append(which | {"reason": second})
+                second = None
+            if answer.asked:
+                so_far.rows.append(judge(finding, truth, answer, second))
+            else:
+                so_far.not_asked.append(which | {"reason": answer.note})
+        if any(isinstance(answer, Grounding) and answer.asked for answer in answers):
+            so_far.seconds.append(seconds)
         yield volume, so_far
 
 
-def judge(finding: Finding, answer: Grounding, other: Grounding | None = None) -> Judged:
-    """One answer against its reference. Raises EngineError for an answer that is none."""
-    volume = finding.volume
-    checked = shown.checked(answer, volume.grid)
-    truth, mask = storage.load_truth(finding.truth_key), checked.mask.union()
+def _ask(engine: Grounder, voxels: NDArray[np.int16], grid: Grid, sentences: Sequence[str]) -> list[Grounding | str]:
+    """An answer per sentence, or why there is none. Raises EngineUnavailable only."""
+    try:
+        answers = list(engine.ground(voxels, grid, sentences))
+    except EngineUnavailable:
+        raise
+    except EngineError as error:
+        return [str(error)] * len(sentences)
+    except Exception as error:  # an engine is other people's code: whatever it does costs one scan, as in a worker
+        logger.exception("%s stopped with an error", engine.name)
+        return [f"The engine stopped with an error. ({type(error).__name__})"] * len(sentences)
+    if len(answers) != len(sentences):
+        return [f"The engine gave {len(answers)} answers to {len(sentences)} sentences."] * len(sentences)
+    return [_checked(answer, grid) for answer in answers]
+
+
+def _checked(answer: Grounding, grid: Grid) -> Grounding | str:
+    try:
+        return shown.checked(answer, grid)
+    except EngineError as error:
+        return str(error)
+
+
+def judge(finding: Finding, truth: SparseMask, answer: Grounding, other: Grounding | None = None) -> Judged:
+    """One answer, which fits the scan, against its reference."""
+    volume, mask = finding.volume, answer.mask.union()
     numbers = official(truth, mask)
-    seen = shown.shown_heat(mask, checked.heat, volume.grid)
+    seen = shown.shown_heat(mask, answer.heat, volume.grid)
     return Judged(
         score=FindingScore(volume.name, finding.channel, finding.category_id, finding.sentence, numbers),
         patient=volume.patient_key,
         recall=_recall(truth, mask),
         rungs=rungs_right(truth, mask, seen, volume, dice=numbers.dice),
-        pointing=points_at(truth, checked.heat or seen, volume),
-        confidence=checked.confidence,
-        agreement=agreement(mask, other.mask.union()) if other else None,
+        pointing=points_at(truth, answer.heat or seen, volume),
+        confidence=answer.confidence,
+        agreement=agreement(mask, other.mask.union()) if other and other.asked else None,
         finding=finding.pk,
-        note=checked.note,
+        note=answer.note,
         extra={"exhaustive": finding.exhaustive},
     )
 
@@ -106,8 +145,9 @@ def keep(grounder: Grounder, split: str, report: dict[str, Any]) -> EngineEvalua
     )
 
 
-def described(running: Running) -> dict[str, Any]:
-    """The report as JSON; its first keys are those of ``score_predictions``."""
+def described(running: Running, *, other: Grounder | None = None) -> dict[str, Any]:
+    """The report as JSON; its first keys are those of ``score_predictions``. Memory is that of the whole process, so it is
+    not told if a second engine was in it."""
     numbers = evaluation.report(running.rows, lambda row: bool(row.extra["exhaustive"]))
     seconds = sorted(running.seconds)
     return numbers | {
@@ -115,9 +155,11 @@ def described(running: Running) -> dict[str, Any]:
             "median": seconds[len(seconds) // 2] if seconds else None,
             "longest": seconds[-1] if seconds else None,
         },
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "peak_gpu_memory_mb": _gpu_mb(),
+        "peak_memory_mb": None if other else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_gpu_memory_mb": None if other else _gpu_mb(),
+        "against": {"engine": other.name, "version": other.version, "failed_on": running.unheard} if other else None,
         "left_out": running.left_out,
+        "failed_on": running.failed_on,
         "not_asked": running.not_asked,
         "findings": [row.as_row() for row in running.rows],
     }

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
+from cases import storage
 from cases.imaging import masks
 from cases.models import Finding
 from quiz import evaluations, opinions
 from quiz.grounding import registry, shown
-from quiz.grounding.base import EngineError, Grounding, Heat
+from quiz.grounding.base import EngineError, EngineUnavailable, Grounding, Heat
 from quiz.models import EngineEvaluation, HintModel
 from quiz.verification import against_reference
 from tests.fake_engine import NODULE, OPPOSITE, Fake
@@ -36,9 +37,13 @@ def answer(box, confidence=0.5):
     return Grounding("Nodule", masks.from_dense(dense), None, confidence)
 
 
+def judged(finding, given, other=None):
+    return evaluations.judge(finding, storage.load_truth(finding.truth_key), given, other)
+
+
 def test_an_answer_on_the_right_side_and_one_on_the_wrong(finding):
     """The nodule lies at the left, in the lower zone; the fake engine's box around it, and its mirror image."""
-    right, wrong = evaluations.judge(finding, answer(NODULE)), evaluations.judge(finding, answer(OPPOSITE))
+    right, wrong = judged(finding, answer(NODULE)), judged(finding, answer(OPPOSITE))
     assert right.score.numbers.hit
     assert not wrong.score.numbers.hit
     assert right.rungs["side"]
@@ -52,7 +57,7 @@ def test_an_answer_on_the_right_side_and_one_on_the_wrong(finding):
 
 
 def test_marking_nothing_is_wrong_on_every_rung(finding):
-    nothing = evaluations.judge(finding, Grounding("Nodule", masks.empty((24, 40, 48)), None, 0.0))
+    nothing = judged(finding, Grounding("Nodule", masks.empty((24, 40, 48)), None, 0.0))
     assert nothing.rungs == dict.fromkeys(("side", "zone", "slices", "heat", "outline"), False)
     assert nothing.pointing is False
 
@@ -64,17 +69,17 @@ def test_heat_is_judged_as_it_is_shown_and_pointing_by_the_strongest_cell(findin
     values[3, 11, 17] = 255  # the voxels 6..7, 22..23, 34..35: in the nodule
     values[5:12, 8:17, 2:11] = 200
     pointed = replace(answer(NODULE), heat=Heat(values, (2, 2, 2)))
-    judged = evaluations.judge(finding, pointed)
-    assert (judged.rungs["heat"], judged.pointing) == (False, True)
+    got = judged(finding, pointed)
+    assert (got.rungs["heat"], got.pointing) == (False, True)
     picture = shown.shown_heat(pointed.mask, pointed.heat, finding.volume.grid)
     assert against_reference(finding, finding.volume, pointed.mask, picture)["checks"]["heat"] is False
 
 
 def test_agreement_is_between_the_two_engines(finding):
-    same = evaluations.judge(finding, answer(NODULE), answer(NODULE))
-    other = evaluations.judge(finding, answer(NODULE), answer(OPPOSITE))
+    same = judged(finding, answer(NODULE), answer(NODULE))
+    other = judged(finding, answer(NODULE), answer(OPPOSITE))
     assert (same.agreement, other.agreement) == (1.0, 0.0)
-    assert evaluations.judge(finding, answer(NODULE)).agreement is None
+    assert judged(finding, answer(NODULE)).agreement is None
 
 
 def test_the_command_scores_stores_and_reports(library, listed, tmp_path, capsys):
@@ -117,19 +122,88 @@ def test_limits_and_refusals(library, listed, tmp_path):
         call_command("evaluate_grounder", model="other")
 
 
-def test_a_scan_on_which_the_engine_fails_is_left_out_in_words(library):
+def asked_of(engine, other=None):
+    """What is known after every scan: four findings of the partial one, then four of the exhaustive one."""
+    findings = Finding.objects.usable().select_related("volume").order_by("volume__name", "channel")
+    *_, (_, running) = evaluations.evaluate(engine, findings, other=other)
+    return running
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (EngineError("The lungs cannot be found."), "The lungs cannot be found."),
+        (OSError("connection reset"), "The engine stopped with an error. (OSError)"),  # no scan that cannot be read
+    ],
+)
+def test_where_the_engine_fails_it_has_missed(library, error, reason):
     class Half(Fake):
         def ground(self, voxels, grid, sentences, *, progress=None):
             if self.calls:  # the second scan, the exhaustive one
+                raise error
+            return super().ground(voxels, grid, sentences, progress=progress)
+
+    running = asked_of(Half())
+    assert running.left_out == []
+    assert [one["reason"] for one in running.failed_on] == [reason] * 4
+    assert {one["sentence"] for one in running.failed_on} == {finding.sentence for finding in library}
+    got = evaluations.described(running)
+    assert (got["n"], got["hit_rate"], got["dice_per_finding"]) == (4, 0.0, pytest.approx(0.0, abs=1e-6))
+    assert got["rungs"]["slices"] == {"n": 4, "rate": 0.0}
+    assert len(running.seconds) == 1  # of the scan that was answered
+
+
+def test_what_it_failed_on_is_said(library, listed, tmp_path, as_user, faculty, monkeypatch, capsys):
+    class Half(Fake):
+        def ground(self, voxels, grid, sentences, *, progress=None):
+            if self.calls:
                 raise EngineError("The lungs cannot be found.")
             return super().ground(voxels, grid, sentences, progress=progress)
 
-    findings = Finding.objects.usable().select_related("volume").order_by("volume__name", "channel")
-    *_, (_, running) = evaluations.evaluate(Half(), findings)
+    monkeypatch.setattr("tests.fake_engine.make", Half)
+    assert len(run(tmp_path)["failed_on"]) == 4
+    assert f"failed on: {library[0].volume.name}: {library[0].sentence}: The lungs" in capsys.readouterr().out
+    page = as_user(faculty).get(f"/faculty/models/{EngineEvaluation.objects.get().pk}/").content.decode()
+    assert "<h2>Failed on</h2>" in page
+    assert "4 findings to which the model gave no answer; each counts as a miss." in page
+
+
+def test_a_scan_that_cannot_be_read_is_left_out(library, store):
+    kept = asked_of(Fake())
+    (store / library[0].truth_key).write_bytes(b"damaged")
+    running = asked_of(Fake())
     (left,) = running.left_out
-    assert left["reason"] == "The lungs cannot be found."
-    assert running.rows
-    assert evaluations.described(running)["n"] == 0  # the exhaustive scan is the one that was left out
+    assert left["name"] == library[0].volume.name
+    assert (len(kept.rows), len(running.rows), running.failed_on) == (8, 4, [])
+
+
+def test_an_engine_that_goes_away_ends_the_run_and_nothing_is_kept(library, listed, tmp_path, monkeypatch):
+    class Dying(Fake):
+        def ground(self, voxels, grid, sentences, *, progress=None):
+            if self.calls:
+                raise EngineUnavailable("The GPU has gone away.")
+            return super().ground(voxels, grid, sentences, progress=progress)
+
+    monkeypatch.setattr("tests.fake_engine.make", Dying)
+    with pytest.raises(CommandError, match=r"The GPU has gone away\. The evaluation ended there"):
+        run(tmp_path)
+    assert not EngineEvaluation.objects.exists()
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_where_the_second_engine_fails_agreement_is_not_known(library):
+    class Silent(Fake):
+        def ground(self, voxels, grid, sentences, *, progress=None):
+            raise EngineError("Not today.")
+
+    other = Silent("9")
+    running = asked_of(Fake(), other)
+    assert {row.agreement for row in running.rows} == {None}
+    got = evaluations.described(running, other=other)
+    assert (got["against"]["engine"], got["against"]["version"]) == ("fake", "9")
+    assert [one["reason"] for one in got["against"]["failed_on"]] == ["Not today."] * 8
+    assert got["failed_on"] == []
+    assert got["peak_memory_mb"] is None  # two engines shared the process
 
 
 def test_what_was_not_asked_is_no_miss(library, listed, tmp_path, as_user, faculty, monkeypatch, capsys):
@@ -205,12 +279,37 @@ def test_a_page_of_nothing_exhaustive_says_so(db, as_user, faculty):
     assert "nothing can be said of the model" in page
 
 
-def test_a_scan_with_one_answer_that_is_none_is_in_no_number(library):
+def test_an_answer_that_does_not_fit_is_a_miss_and_the_others_count(library):
     class Misfit(Fake):
         def ground(self, voxels, grid, sentences, *, progress=None):
             answers = super().ground(voxels, grid, sentences, progress=progress)
             return [*answers[:-1], Grounding("Nodule", masks.empty((1, 2, 3)), None, 0.5)]  # on another grid
 
     *_, (_, running) = evaluations.evaluate(Misfit(), library)
-    assert len(running.left_out) == 1
-    assert (running.rows, running.seconds) == ([], [])
+    (failed,) = running.failed_on
+    assert (failed["sentence"], failed["reason"]) == (
+        library[-1].sentence,
+        "The engine's answer does not fit this scan.",
+    )
+    assert len(running.rows) == 4
+    assert not running.rows[-1].score.numbers.hit
+
+
+def test_too_few_answers_are_none(library):
+    class Short(Fake):
+        def ground(self, voxels, grid, sentences, *, progress=None):
+            return super().ground(voxels, grid, sentences, progress=progress)[:-1]
+
+    *_, (_, running) = evaluations.evaluate(Short(), library)
+    assert {one["reason"] for one in running.failed_on} == {"The engine gave 3 answers to 4 sentences."}
+
+
+def test_an_engine_that_answers_nothing_at_all_is_not_measured(library, listed, tmp_path, monkeypatch):
+    class Broken(Fake):
+        def ground(self, voxels, grid, sentences, *, progress=None):
+            raise ZeroDivisionError
+
+    monkeypatch.setattr("tests.fake_engine.make", Broken)
+    with pytest.raises(CommandError, match="Nothing could be evaluated"):
+        run(tmp_path)
+    assert not EngineEvaluation.objects.exists()

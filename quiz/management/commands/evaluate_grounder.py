@@ -53,20 +53,22 @@ class Command(BaseCommand):
         running = evaluations.Running()
         with tqdm(total=len(volumes), unit="scan", disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
             scans = evaluations.evaluate(grounder, findings.filter(volume__in=volumes), other=other)
-            for n, (volume, so_far) in enumerate(scans, start=1):
-                running = so_far
-                bar.update()
-                if bar.disable:
-                    self.stdout.write(f"[{n}/{len(volumes)}] {volume.name}")
-        report = evaluations.described(running)
-        if running.rows:
-            jobs.register(grounder)
-            evaluations.keep(grounder, "+".join(options["split"] or []), report)
+            try:
+                for n, (volume, so_far) in enumerate(scans, start=1):
+                    running = so_far
+                    bar.update()
+                    if bar.disable:
+                        self.stdout.write(f"[{n}/{len(volumes)}] {volume.name}")
+            except EngineUnavailable as error:
+                raise CommandError(f"{error} The evaluation ended there, and nothing of it is kept.") from error
+        report = evaluations.described(running, other=other)
         if options["report"]:
             options["report"].write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         self._tell(report)
-        if not running.rows:
+        if not running.seconds:  # not a single answer: rather not set up than bad
             raise CommandError("Nothing could be evaluated; the reasons are above.")
+        jobs.register(grounder)
+        evaluations.keep(grounder, "+".join(options["split"] or []), report)
 
     def _open(self, name: str) -> Grounder:
         try:
@@ -77,12 +79,16 @@ class Command(BaseCommand):
     def _tell(self, report: dict[str, Any]) -> None:
         for one in report["left_out"]:
             self.stdout.write(f"left out: {one['name']}: {one['reason']}")
+        for one in report["failed_on"]:
+            self.stdout.write(f"failed on: {one['name']}: {one['sentence']}: {one['reason']}")
         for one in report["not_asked"]:
             self.stdout.write(f"not asked: {one['name']}: {one['sentence']}: {one['reason']}")
+        for one in (report["against"] or {}).get("failed_on", []):
+            self.stdout.write(f"no agreement: {one['name']}: {one['sentence']}: {one['reason']}")
         self.stdout.write("category" + "".join(f"{title:>9}" for title in COLUMNS.values()))
         for code, row in [*report["categories"].items(), ("all", report)]:
             self.stdout.write(f"{code:8}" + "".join(f"{_shown(row[key]):>9}" for key in COLUMNS))
-        for name, passed in report["rungs"].items():
+        for name, passed in [*report["rungs"].items(), ("pointing", report["pointing"])]:
             self.stdout.write(f"{name:8} right in {_shown(passed['rate'])} of {passed['n']}")
         partial = report["partial"]
         if partial["n"]:
@@ -91,7 +97,9 @@ class Command(BaseCommand):
                 f"share of the reference marked {_shown(partial['recall'])}"
             )
         seconds = report["seconds_per_scan"]["median"]
-        self.stdout.write(f"{_shown(seconds)} s a scan, {report['peak_memory_mb']:.0f} MB at most")
+        memory = report["peak_memory_mb"]
+        at_most = "memory not told: two engines shared it" if memory is None else f"{memory:.0f} MB at most"
+        self.stdout.write(f"{_shown(seconds)} s a scan, {at_most}")
 
 
 def _shown(value: float | int | None) -> str:
