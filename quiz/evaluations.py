@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, Q
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from numpy.typing import NDArray
 
 from cases import storage
@@ -174,8 +174,8 @@ def _gpu_mb() -> float | None:
 
 def measured(engine: str, version: str, category: str) -> tuple[int, float, float] | None:
     """Findings, hit rate and mean Dice of an engine's version on the exhaustive findings of a category, by its newest
-    evaluation; None if there is none, or none of that category in it."""
-    newest = EngineEvaluation.objects.filter(engine=engine, version=version)
+    evaluation that had exhaustive ones; None if there is none, or none of that category in it."""
+    newest = EngineEvaluation.objects.filter(engine=engine, version=version, findings__gt=0)
     categories = newest.values_list("report__categories", flat=True).first()  # without the row of every finding
     numbers = categories.get(category) if categories else None
     if not numbers or not numbers["n"]:
@@ -185,20 +185,36 @@ def measured(engine: str, version: str, category: str) -> tuple[int, float, floa
 
 @dataclass(frozen=True)
 class Known:
-    """A model, how many findings it has answered here, and its newest evaluation."""
+    """A version of an engine, how many findings it has answered here, and its newest evaluation. model: None if no worker
+    has ever run it, so that it has only been evaluated and trainees see nothing of it."""
 
-    model: HintModel
-    answered: int
-    failed: int
+    engine: str
+    version: str
+    model: HintModel | None
     newest: EngineEvaluation | None
+    answered: int = 0
+    failed: int = 0
 
 
 def overview() -> list[Known]:
-    """Every model that is known here, the newest version of an engine first."""
+    """Every model that is known here, the newest version of an engine first, and then those that were only evaluated."""
+    newest = {(one.engine, one.version): one for one in _newest()}
     answered = Count("groundings", filter=Q(groundings__state=Work.DONE))
     failed = Count("groundings", filter=Q(groundings__state=Work.FAILED))
-    newest: dict[tuple[str, str], EngineEvaluation] = {}
-    for one in EngineEvaluation.objects.order_by("made_at", "id"):
-        newest[one.engine, one.version] = one
     rows = HintModel.objects.annotate(answered=answered, failed=failed).order_by("engine", "-registered_at", "-id")
-    return [Known(row, row.answered, row.failed, newest.get((row.engine, row.version))) for row in rows]
+    known = [
+        Known(row.engine, row.version, row, newest.pop((row.engine, row.version), None), row.answered, row.failed)
+        for row in rows
+    ]
+    return known + [Known(engine, version, None, newest[engine, version]) for engine, version in sorted(newest)]
+
+
+def _newest() -> QuerySet[EngineEvaluation]:
+    """The newest evaluation of each version of an engine, with its means beside it and without the report: that has a row
+    for every finding."""
+    same = EngineEvaluation.objects.filter(engine=OuterRef("engine"), version=OuterRef("version"))
+    return (
+        EngineEvaluation.objects.filter(pk=Subquery(same.values("pk")[:1]))
+        .defer("report")
+        .annotate(dice=F("report__dice_per_finding"), hit_rate=F("report__hit_rate"))
+    )

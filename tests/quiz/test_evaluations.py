@@ -99,7 +99,7 @@ def test_the_command_scores_stores_and_reports(library, listed, tmp_path, capsys
     stored = EngineEvaluation.objects.get()
     assert (stored.engine, stored.version, stored.findings) == ("fake", "1", 4)
     assert stored.report["categories"]["2d"]["n"] == report["categories"]["2d"]["n"]
-    assert HintModel.objects.filter(engine="fake", version="1").exists()
+    assert not HintModel.objects.exists()  # to measure an engine is not to let it speak
     out = capsys.readouterr().out
     assert "2d" in out
     assert "s a scan" in out
@@ -111,6 +111,23 @@ def test_partly_annotated_findings_are_told_apart(library, listed, tmp_path):
     only = run(tmp_path, split=["val"])
     assert only["partial"]["n"] == 0
     assert EngineEvaluation.objects.first().split == "val"
+
+
+def test_an_evaluation_of_part_of_the_findings_is_printed_and_not_kept(library, listed, tmp_path, capsys):
+    row = {"n": 40, "hit_rate": 0.5, "dice_per_finding": 0.25}
+    EngineEvaluation.objects.create(engine="fake", version="1", findings=40, report={"categories": {"2d": row}})
+    for part in ({"category": "2e"}, {"limit": 1}):
+        run(tmp_path, **part)
+        assert "it is not kept" in capsys.readouterr().out
+    assert evaluations.measured("fake", "1", "2d") == (40, 0.5, 0.25)
+
+
+def test_partly_annotated_findings_alone_measure_nothing(library, listed, tmp_path):
+    run(tmp_path)
+    before = evaluations.measured("fake", "1", "2d")
+    assert before
+    assert run(tmp_path, split=["train"])["n"] == 0
+    assert evaluations.measured("fake", "1", "2d") == before
 
 
 def test_limits_and_refusals(library, listed, tmp_path):
@@ -260,6 +277,7 @@ def test_the_pages_say_what_was_measured(library, listed, tmp_path, as_user, fac
     assert "No worker has started yet" in client.get("/faculty/models/").content.decode()
     report = run(tmp_path)
     page = client.get("/faculty/models/").content.decode()
+    assert "evaluated only" in page
     stored = EngineEvaluation.objects.get()
     assert f"/faculty/models/{stored.pk}/" in page
     one = client.get(f"/faculty/models/{stored.pk}/").content.decode()
@@ -313,3 +331,20 @@ def test_an_engine_that_answers_nothing_at_all_is_not_measured(library, listed, 
     with pytest.raises(CommandError, match="Nothing could be evaluated"):
         run(tmp_path)
     assert not EngineEvaluation.objects.exists()
+
+
+def test_models_are_listed_without_the_rows_of_their_reports(
+    library, listed, tmp_path, model, django_assert_num_queries
+):
+    for _ in range(3):
+        run(tmp_path)
+    EngineEvaluation.objects.create(
+        engine="another", version="2", findings=7, report={"dice_per_finding": 0.25, "hit_rate": 0.5}
+    )
+    with django_assert_num_queries(2):
+        registered, evaluated = evaluations.overview()
+    assert (registered.model, registered.newest) == (model, EngineEvaluation.objects.filter(engine="fake").first())
+    assert registered.newest.hit_rate == registered.newest.report["hit_rate"]
+    assert (evaluated.engine, evaluated.version, evaluated.model) == ("another", "2", None)
+    assert (evaluated.newest.dice, evaluated.newest.hit_rate) == (0.25, 0.5)
+    assert evaluated.newest.get_deferred_fields() == {"report"}

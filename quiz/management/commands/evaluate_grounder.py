@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from cases.management.migrated import need_tables
 from cases.models import Finding, Split
-from quiz import evaluations, jobs
+from quiz import evaluations
 from quiz.grounding import registry
 from quiz.grounding.base import EngineUnavailable, Grounder
 
@@ -25,14 +25,15 @@ COLUMNS = {
 class Command(BaseCommand):
     help = (
         "Ask a grounding model about findings with a reference and score it as the benchmark does. The headline is of "
-        "exhaustively annotated findings only. The newest result is what hints say of the model."
+        "exhaustively annotated findings only. The newest result is what hints say of the model; one of part of the findings "
+        "(--category, --limit) is printed and not kept. The model is not made one that people are shown: workers do that."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--model", metavar="NAME", required=True, help="The engine.")
         parser.add_argument("--split", choices=Split.values, action="append", help="Only these; without it all.")
-        parser.add_argument("--category", help="Only this category, such as 2d.")
-        parser.add_argument("--limit", type=int, help="At most this many scans.")
+        parser.add_argument("--category", help="Only this category, such as 2d; not kept.")
+        parser.add_argument("--limit", type=int, help="At most this many scans; not kept.")
         parser.add_argument(
             "--against", metavar="NAME", help="A second engine: how far it agrees, and what that tells."
         )
@@ -67,8 +68,10 @@ class Command(BaseCommand):
         self._tell(report)
         if not running.seconds:  # not a single answer: rather not set up than bad
             raise CommandError("Nothing could be evaluated; the reasons are above.")
-        jobs.register(grounder)
-        evaluations.keep(grounder, "+".join(options["split"] or []), report)
+        if options["category"] or options["limit"]:
+            self.stdout.write("Of part of the findings, so it is not kept: what hints and pages say stays as it was.")
+        else:
+            evaluations.keep(grounder, "+".join(options["split"] or []), report)
 
     def _open(self, name: str) -> Grounder:
         try:
