@@ -195,7 +195,7 @@ def submit_attempt(
         absent=absent,
         answer_sha256=digest,
         **columns,
-        **telemetry.columns(attempt.user, attempt.finding, looks, columns["reveal"], columns["verdict"]),
+        **telemetry.columns(attempt.user, attempt.finding, looks, columns),
     )
     attempt.refresh_from_db()
     return attempt if claimed else _same_answer(attempt, digest)

@@ -7,20 +7,28 @@ from typing import Any
 
 from cases.models import Finding
 from quiz.learning import looks, search
-from quiz.models import Attempt, AttemptQuerySet, User
+from quiz.models import Attempt, AttemptQuerySet, User, Verdict
 
 
-def columns(user: User, finding: Finding, payload: object, reveal: dict[str, Any], verdict: str) -> dict[str, Any]:
-    """The columns of a submitted attempt that come from what was on screen. A log that cannot be read is none."""
+def columns(user: User, finding: Finding, payload: object, graded: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a submitted attempt that come from what was on screen, beside those of its grade.
+
+    A log that cannot be read is none.
+    """
     log = looks.read(payload, finding.volume.size) if user.records_looks else None
     if log is None:
         return {"telemetry": None, "error_type": "", "error_note": ""}
-    why = None if verdict == "found" else _why(finding, reveal, log)
+    why = None if graded["verdict"] == "found" or _on_it(graded) else _why(finding, graded["reveal"], log)
     return {
         "telemetry": log.as_json(),
         "error_type": why.kind if why else "",
         "error_note": why.note if why else "",
     }
+
+
+def _on_it(graded: dict[str, Any]) -> bool:
+    """Nothing was found, and yet paint lies on the reference: what was marked too little or too widely was recognised."""
+    return graded["verdict"] in (Verdict.MISSED, Verdict.NOT_JUDGED) and graded["reveal"]["touches"]
 
 
 def _why(finding: Finding, reveal: dict[str, Any], log: looks.Log) -> search.Diagnosis | None:

@@ -12,7 +12,7 @@ from quiz.scoring import focal, nearness
 from quiz.scoring.blocks import Blocks
 from quiz.scoring.grade import asked_of, in_blocks, is_sweep
 from quiz.scoring.question import Grade, InstanceOutcome, Outline, Question, tolerance_mm
-from quiz.scoring.rules import BLOCK_MM, FALSE_MARK_WEIGHT, INSIDE_FULL, MOST_ASKED, NEAR_MM, SHARP
+from quiz.scoring.rules import BLOCK_FILLED, BLOCK_MM, FALSE_MARK_WEIGHT, INSIDE_FULL, MOST_ASKED, NEAR_MM, SHARP
 
 KINDS = ("hit", "missed", "too_wide", "wrong", "near", "not_judged", "slip")
 """What a voxel can be: paint on the finding, finding without paint, paint beyond its border, paint known to be wrong,
@@ -32,7 +32,7 @@ class Part:
         return {"name": self.name, "value": value, "sentences": list(self.sentences)}
 
 
-def parts(question: Question, grade: Grade) -> list[Part]:
+def parts(question: Question, answer: SparseMask, grade: Grade) -> list[Part]:
     """Find, outline and restraint, and how they make the score, for one answer."""
     if grade.score is None:
         return [Part("score", None, (_NOTHING_JUDGED,))]
@@ -41,7 +41,7 @@ def parts(question: Question, grade: Grade) -> list[Part]:
     if is_sweep(grade.painted_ml):
         return [Part("score", 0.0, ("So much paint is a sweep, not an answer.",))]
     if grade.in_blocks:
-        made_of = _in_blocks(question, grade)
+        made_of = _in_blocks(question, answer, grade)
     else:
         made_of = [_find(question, grade), _outline(question, grade), _restraint(grade)]
     return [*made_of, _score(grade)]
@@ -59,11 +59,19 @@ def _score(grade: Grade) -> Part:
     judged = 100 * factors[0] * (0.5 + 0.5 * factors[1]) * factors[2]
     said = [f"100 × {find} × (½ + ½ × {outline}) × {restraint} = {judged:.0f}."]
     if grade.score_low < grade.score_high:
-        said.append(
-            f"What could not be judged leaves {grade.score_low:.0f} to {grade.score_high:.0f} possible. That the "
-            f"reference is complete here is believed to {grade.completeness:.0%}, which gives {grade.score:.0f}."
-        )
+        said.append(f"What could not be judged leaves {grade.score_low:.0f} to {grade.score_high:.0f} possible.")
+        said.append(_believed(grade))
     return Part("score", (grade.score or 0.0) / 100, tuple(said))
+
+
+def _believed(grade: Grade) -> str:
+    """What is known of whether the reference is complete, and what the score is made of it."""
+    if not grade.completeness:
+        return "How complete the reference is here has not been measured; marks beside it are not judged."
+    return (
+        f"Fully annotated scans suggest that this reference is complete with a chance of {grade.completeness:.0%}; "
+        f"weighed by that, the score is {grade.score:.0f}."
+    )
 
 
 def _find(question: Question, grade: Grade) -> Part:
@@ -132,9 +140,13 @@ def _restraint(grade: Grade) -> Part:
     )
 
 
-def _in_blocks(question: Question, grade: Grade) -> list[Part]:
+def _in_blocks(question: Question, answer: SparseMask, grade: Grade) -> list[Part]:
     where = "in the whole scan" if grade.mode == "volume" else "on the slices you painted"
     partial = "" if question.exhaustive else " The reference is not complete here, so blocks beside it are not judged."
+    marked = Blocks(question.truth, question.grid, flat=grade.mode != "volume").filled(answer.union())
+    against = f"Share of your blocks that count against you: {1 - (grade.restraint or 0):.0%}.{partial}"
+    if not len(marked):
+        against = f"Your paint fills no block: one counts as marked from {BLOCK_FILLED:.0%} on. None counts against you."
     return [
         Part(
             "find",
@@ -144,11 +156,7 @@ def _in_blocks(question: Question, grade: Grade) -> list[Part]:
             ),
         ),
         Part("outline", grade.extent, (f"How well painted and affected blocks agree: {grade.extent or 0:.0%}.",)),
-        Part(
-            "restraint",
-            grade.restraint,
-            (f"Share of your blocks that count against you: {1 - (grade.restraint or 0):.0%}.{partial}",),
-        ),
+        Part("restraint", grade.restraint, (against,)),
     ]
 
 

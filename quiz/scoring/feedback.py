@@ -40,6 +40,7 @@ def feedback(question: Question, answer: SparseMask, grade: Grade) -> list[str]:
         _outside(grade),
         *_mix_ups(grade),
         _near_miss(question, grade),
+        _too_little(question, grade),
         _elsewhere(question, grade),
         _too_wide_to_tell(grade),
         *_outline(grade),
@@ -130,9 +131,21 @@ def _away_mm(stray: Extra, target: InstanceOutcome, question: Question) -> float
     return float(np.linalg.norm(steps))
 
 
+def _too_little(question: Question, grade: Grade) -> str:
+    """A diffuse finding: paint lies on it, but fills none of its blocks."""
+    if not _fills_no_block(grade):
+        return ""
+    number = question.grid.slice_number(_largest(grade).largest_k)
+    return f"You are in the right place but marked too little of it; it is largest at slice {number}."
+
+
+def _fills_no_block(grade: Grade) -> bool:
+    return grade.in_blocks and not _with_outcome(grade, "found") and grade.touches
+
+
 def _elsewhere(question: Question, grade: Grade) -> str:
     """Nothing found and nothing near: where it is, and the way from the one mark there is."""
-    if grade.verdict != "missed" or _extras(grade, "too_wide"):
+    if grade.verdict != "missed" or _extras(grade, "too_wide") or _fills_no_block(grade):
         return ""
     target = _largest(grade)
     sentence = f"The reference lies elsewhere: look {_place(question, target)}, where it is largest"

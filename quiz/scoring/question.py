@@ -101,6 +101,7 @@ class Grade:
     """Scores run from 0 to 100; score is None if nothing could be judged. find, extent, restraint: 0 to 1.
 
     asked: instances that were asked for. outlines: one per instance found. in_blocks: judged by blocks of lung.
+    touches: paint lies on the truth, if only by one voxel.
     """
 
     score: float | None
@@ -122,6 +123,7 @@ class Grade:
     extras: tuple[Extra, ...]
     outlines: tuple[Outline, ...]
     mode: str
+    touches: bool
     in_blocks: bool = False
     scorer_version: str = SCORER_VERSION
 
@@ -160,6 +162,7 @@ class Grade:
     def as_reveal(self) -> dict[str, Any]:
         """Where each instance and each extra mark lies, and what became of it."""
         return {
+            "touches": self.touches,
             "instances": [
                 {
                     "value": one.value,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cases import storage
 from quiz import attempts, telemetry
 from quiz.models import Attempt
 
@@ -47,6 +48,22 @@ def test_what_was_found_needs_no_reason(trainee, finding, paint):
         "seconds": 60, "first_mark_seconds": 4, "slices_seen": 1, "slices": 24,
         "windows": [{"level": -600, "width": 1500, "seconds": 9}],
     }  # fmt: skip
+
+
+def test_paint_on_a_diffuse_finding_was_recognised(trainee, library):
+    # Voxels of 5 x 6 x 6 mm: blocks of 1 x 1 x 1 voxels in a slice, so any paint fills one. Of 10 mm and 1 mm they are
+    # 11 x 11, of which one voxel is less than a tenth.
+    finding = library[3]
+    finding.volume.spacing_k = finding.volume.spacing_j = finding.volume.spacing_i = 1.0
+    finding.volume.save()
+    truth = storage.load_truth(finding.truth_key)
+    k, j, i = (int(axis[0]) for axis in truth.dense().nonzero())
+    one = {"size": list(truth.size), "runs": {str(k): [j * truth.size[2] + i, 1]}}
+    attempt = attempts.open_attempt(trainee, finding, mode="slice")
+    done = attempts.submit_attempt(attempt, payload=one, looks=log(0, 24, 9000))
+    assert (done.verdict, done.score, done.error_type, done.error_note) == ("missed", 0.0, "", "")
+    assert "You are in the right place but marked too little of it" in done.result["feedback"][0]
+    assert "elsewhere" not in " ".join(done.result["feedback"])
 
 
 def test_a_retry_with_a_longer_log_is_the_same_answer(trainee, finding, paint):

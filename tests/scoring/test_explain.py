@@ -1,5 +1,7 @@
 """Where every voxel goes, and what is said of each part."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -97,8 +99,9 @@ def test_every_painted_voxel_is_counted_once(truth, painted, code, mode, exhaust
 
 
 def said(question, painted, mode="slice"):
-    got = grade(question, masks.from_dense(painted > 0), mode=mode)
-    return {part.name: (part.value, " ".join(part.sentences)) for part in parts(question, got)}
+    answer = masks.from_dense(painted > 0)
+    got = grade(question, answer, mode=mode)
+    return {part.name: (part.value, " ".join(part.sentences)) for part in parts(question, answer, got)}
 
 
 def test_the_parts_are_said_with_their_numbers():
@@ -122,7 +125,20 @@ def test_the_parts_are_said_with_their_numbers():
 
 def test_an_interval_is_said():
     painted = block(NODULE, ((2, 4), (50, 54), (50, 54)))
-    assert "leaves 67 to 100 possible" in said(ask(block(NODULE), exhaustive=False), painted, "volume")["score"][1]
+    words = said(ask(block(NODULE), exhaustive=False), painted, "volume")["score"][1]
+    assert "leaves 67 to 100 possible" in words
+    assert words.endswith("has not been measured; marks beside it are not judged.")
+    # Half believed to be complete: half way from the lowest, 100 / 1.5 = 66.7, to what was judged, 100.
+    half = replace(ask(block(NODULE), exhaustive=False), completeness=0.5)
+    assert said(half, painted, "volume")["score"][1].endswith("a chance of 50%; weighed by that, the score is 83.")
+
+
+def test_paint_that_fills_no_block_counts_against_nobody():
+    # A flat block is 11 x 11 = 121 voxels, marked from 12.1 on: 3 x 3 = 9 on the finding are none.
+    truth = block(((5, 10), (11, 44), (11, 44)))
+    speck, whole = block(((7, 8), (20, 23), (20, 23))), block(((7, 8), (11, 33), (11, 22)))
+    assert said(ask(truth, category="1c"), speck)["restraint"][1].startswith("Your paint fills no block")
+    assert said(ask(truth, category="1c"), whole)["restraint"][1] == "Share of your blocks that count against you: 0%."
 
 
 def test_nothing_judged_is_said():

@@ -181,6 +181,10 @@ SITUATIONS = [
     Situation("all of a slice of it", [((20, 21), (14, 58), (70, 103))],
               "You marked 100% of the affected blocks on the slices you painted.",
               truth=[LUNGS], category="1c", sentence="Emphysema"),
+    # 3 x 3 = 9 voxels of blocks of 11 x 11: 12.1 would mark one. The slice it is largest on is k 10, number 30.
+    Situation("on it, but next to nothing", [((20, 21), (30, 33), (80, 83))],
+              "You are in the right place but marked too little of it; it is largest at slice 30.",
+              truth=[LUNGS], category="1c", sentence="Emphysema"),
     # Twice as wide as affected along j: rows 14 to 57 are 4 rows of blocks, painted from row 0 to 79 are 8 (two of them
     # cut by the border: 0-2 and 69-79 hold paint as well): 4 of 8 rows of blocks beside.
     Situation("blocks beside", [((20, 21), (3, 80), (70, 103))], "43% of the blocks you marked are not affected.",
