@@ -121,12 +121,13 @@ def assign(
 
 @dataclass(frozen=True)
 class MemberRow:
-    """How one member stands; ``cells`` holds their attempt at each finding in order, or None."""
+    """How one member stands; ``cells`` holds their attempt at each finding in order, or None. hits: official ones."""
 
     user: User
     started: int
     finished: int
     total: int
+    found: int
     hits: int
     mean_grade: float | None
     last_at: datetime | None
@@ -135,11 +136,11 @@ class MemberRow:
 
 @dataclass(frozen=True)
 class FindingColumn:
-    """How the cohort did on one finding. Rates are None until somebody finished it."""
+    """How the cohort did on one finding. Rates are None until somebody finished it; the hit rate is the official one."""
 
     finding: Finding
     finished: int
-    hits: int
+    found_rate: float | None
     hit_rate: float | None
     mean_grade: float | None
 
@@ -181,6 +182,7 @@ def _member_row(user: User, cells: list[Attempt | None]) -> MemberRow:
         started=len(begun),
         finished=len(done),
         total=len(cells),
+        found=sum(bool(attempt.found) for attempt in done),
         hits=sum(bool(attempt.hit) for attempt in done),
         mean_grade=_mean_grade(done),
         last_at=max((attempt.submitted_at or attempt.opened_at for attempt in begun), default=None),
@@ -190,8 +192,13 @@ def _member_row(user: User, cells: list[Attempt | None]) -> MemberRow:
 
 def _finding_column(finding: Finding, attempts: list[Attempt]) -> FindingColumn:
     done = [attempt for attempt in attempts if attempt.is_submitted]
-    hits = sum(bool(attempt.hit) for attempt in done)
-    return FindingColumn(finding, len(done), hits, hits / len(done) if done else None, _mean_grade(done))
+    found = [attempt.found for attempt in done if attempt.found is not None]
+    hits = [bool(attempt.hit) for attempt in done]
+    return FindingColumn(finding, len(done), _share(found), _share(hits), _mean_grade(done))
+
+
+def _share(answers: Sequence[bool]) -> float | None:
+    return sum(answers) / len(answers) if answers else None
 
 
 def _mean_grade(done: Sequence[Attempt]) -> float | None:
@@ -203,8 +210,8 @@ def _mean_grade(done: Sequence[Attempt]) -> float | None:
 
 CSV_HEADER = [
     "username", "name", "position", "category", "finding", "state", "verdict", "score", "score_low", "score_high",
-    "dice", "hit", "hint_bits", "ai_outcome", "confidence", "not_present", "seen_before", "opened_at", "submitted_at",
-    "scorer_version", "truth_version",
+    "dice", "hit", "found", "hint_bits", "ai_outcome", "confidence", "not_present", "seen_before", "opened_at",
+    "submitted_at", "scorer_version", "truth_version",
 ]  # fmt: skip
 
 
@@ -221,12 +228,13 @@ def results_csv(assignment: Assignment) -> Iterator[list[object]]:
 
 def _csv_answer(attempt: Attempt | None) -> list[object]:
     if attempt is None:
-        return ["not begun", *[""] * 15]
+        return ["not begun", *[""] * 16]
     values: list[object] = [
         attempt.state, attempt.verdict, attempt.score, attempt.score_low, attempt.score_high, attempt.dice,
-        attempt.hit, attempt.hint_bits, attempt.ai_outcome, attempt.confidence, attempt.absent, attempt.repeat,
-        attempt.opened_at.isoformat(), attempt.submitted_at.isoformat() if attempt.submitted_at else "",
-        attempt.scorer_version, attempt.truth_version,
+        attempt.hit, attempt.found, attempt.hint_bits, attempt.ai_outcome, attempt.confidence, attempt.absent,
+        attempt.repeat, attempt.opened_at.isoformat(),
+        attempt.submitted_at.isoformat() if attempt.submitted_at else "", attempt.scorer_version,
+        attempt.truth_version,
     ]  # fmt: skip
     return ["" if value is None else value for value in values]
 

@@ -15,7 +15,7 @@ from cases.models import Finding
 from quiz import access, assignments, evaluations, jobs
 from quiz.access import faculty_required
 from quiz.forms import AssignmentForm, CaseSetForm, FindingSearchForm
-from quiz.models import CaseSet, EngineEvaluation, User
+from quiz.models import CaseSet, EngineEvaluation, Mode, User
 
 PAGE = 40
 
@@ -136,7 +136,7 @@ def assign(request: HttpRequest, pk: int) -> HttpResponse:
 def assignment(request: HttpRequest, pk: int) -> HttpResponse:
     taught = access.assignments_taught_by(_me(request)).select_related("case_set", "cohort")
     one = get_object_or_404(taught, pk=pk)
-    context = {"overview": assignments.overview(one), "now": timezone.now()}
+    context = {"overview": assignments.overview(one), "whole": one.case_set.mode == Mode.VOLUME}
     return render(request, "quiz/faculty/assignment.html", context)
 
 

@@ -119,6 +119,11 @@ class Verdict(models.TextChoices):
     NOT_JUDGED = "not_judged", "Not judged"
 
 
+FOUND = (Verdict.FOUND, Verdict.PARTLY)
+"""Verdicts that count as found in every mode. The official hit is for outlines of the whole volume alone: a perfect
+outline on one slice of a large finding is none."""
+
+
 class ErrorType(models.TextChoices):
     """Why an instance was missed, from what was on screen (quiz.learning.search)."""
 
@@ -245,6 +250,11 @@ class Attempt(models.Model):
         if self.assignment is None:
             return Opinions.CHECKED
         return Opinions.OFF if self.assignment.exam else self.assignment.opinions
+
+    @property
+    def found(self) -> bool | None:
+        """Whether all or part of it was found; None before the answer, and where nothing could be judged."""
+        return None if self.verdict in ("", Verdict.NOT_JUDGED) else self.verdict in FOUND
 
     def draft_mask(self) -> masks.SparseMask | None:
         return masks.unpack(bytes(self.draft)) if self.draft else None

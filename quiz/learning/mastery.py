@@ -21,11 +21,11 @@ MASTERY_SPREAD = timedelta(days=7)
 class Point:
     """One judged answer. score: 0-100. hint_bits: location given away by hints. confidence: 1-4 or None.
 
-    credit: share of the answer that the hints had not given away.
+    found: all of it or part. credit: share of the answer that the hints had not given away.
     """
 
     score: float
-    hit: bool
+    found: bool
     hint_bits: float
     confidence: int | None
     submitted_at: datetime

@@ -8,8 +8,8 @@ from quiz.learning.mastery import Point, credit, mastery
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def point(score, day, *, bits=0.0, confidence=None, hit=True, credit=1.0):
-    return Point(score, hit, bits, confidence, START + timedelta(days=day), credit)
+def point(score, day, *, bits=0.0, confidence=None, found=True, credit=1.0):
+    return Point(score, found, bits, confidence, START + timedelta(days=day), credit)
 
 
 def test_mastery_needs_four_good_of_five_over_a_week():
@@ -39,10 +39,17 @@ def test_credit_by_hand():
 
 
 def test_calibration_by_hand():
-    # Said 0.95 and hit, said 0.55 and missed: Brier ((0.05)^2 + 0.55^2) / 2 = (0.0025 + 0.3025) / 2 = 0.1525.
-    got = calibration([point(90, 0, confidence=4), point(0, 1, confidence=2, hit=False)])
+    # Three times said 0.95 and found, twice said 0.55 and missed.
+    # Brier (3 * 0.05^2 + 2 * 0.55^2) / 5 = (0.0075 + 0.605) / 5 = 0.1225; said (3 * 0.95 + 2 * 0.55) / 5 = 0.79.
+    points = [point(90, 0, confidence=4)] * 3 + [point(0, 1, confidence=2, found=False)] * 2
+    got = calibration(points)
     assert got is not None
-    assert got.brier == pytest.approx(0.1525)
-    assert got.stated == pytest.approx(0.75)
-    assert got.actual == 0.5
-    assert calibration([point(90, 0)]) is None
+    assert got.brier == pytest.approx(0.1225)
+    assert got.stated == pytest.approx(0.79)
+    assert got.actual == pytest.approx(0.6)
+
+
+def test_calibration_says_nothing_of_four_answers():
+    sure = [point(90, day, confidence=4) for day in range(4)]
+    assert calibration([*sure, point(90, 4)]) is None  # the fifth stated nothing
+    assert calibration([*sure, point(90, 4, confidence=1)]) is not None

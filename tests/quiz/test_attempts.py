@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from cases import storage
 from cases.imaging import masks
 from quiz import attempts, hints, progress
 from quiz.models import Attempt, State
@@ -99,6 +100,36 @@ def test_progress_by_hand(trainee, library, paint, django_assert_num_queries):
     assert (row.attempts, row.hits, row.hit_rate) == (2, 1, 0.5)
     assert row.mean_grade == pytest.approx((hit.score + 0) / 2)
     assert row.trend == [hit.score, 0]
+
+
+def tap(user, finding, **more):
+    """Locate a finding by one voxel in its middle slice: found, with a Dice over the whole volume of next to nothing."""
+    truth = storage.load_truth(finding.truth_key)
+    k, j, i = (int(axis[len(axis) // 2]) for axis in truth.on_slices([finding.largest_k]).dense().nonzero())
+    one = {"size": list(truth.size), "runs": {str(k): [j * truth.size[2] + i, 1]}}
+    return submit(attempts.open_attempt(user, finding, mode="locate"), one, **more)
+
+
+def test_what_is_found_on_a_few_slices_counts_as_found(trainee, library, as_user, paint):
+    # One voxel of v: Dice 2 / (v + 1), below 0.1 from v = 20 on, so the official hit is "no".
+    effusion = library[2]
+    assert effusion.voxels >= 20
+    done = tap(trainee, effusion)
+    assert (done.verdict, done.found, done.hit) == ("found", True, False)
+    missed = submit(attempts.open_attempt(trainee, library[0], mode="volume"), paint(2, 5, 5))
+    assert (missed.verdict, missed.found) == ("missed", False)
+    total = progress.totals(trainee)
+    assert (total.found, total.found_rate, total.hits) == (1, 0.5, 0)
+    assert (total.whole.answers, total.whole.hit_rate, total.whole.mean_dice) == (1, 0.0, pytest.approx(0, abs=1e-6))  # the second one
+    client = as_user(trainee)
+    for address in ("/", "/progress/"):
+        page = client.get(address).content.decode()
+        assert "<dt>Found</dt><dd>50 %</dd>" in page
+        assert "Hit rate" not in page
+    page = client.get(f"/attempts/{done.pk}/").content.decode()
+    assert "say nothing of whether you found it" in page
+    assert "<dt>Whole-volume Dice ≥ 0.1</dt><dd>not reached</dd>" in page
+    assert "<dt>Hit" not in page
 
 
 def test_the_truth_is_refused_before_submission(trainee, finding):

@@ -18,10 +18,13 @@ def test_a_case_set_is_made_assigned_and_followed(faculty, trainee, cohort, libr
     page = client.get(address).content.decode()
     assert "1 of 1 started, 0 finished" in page
     rows = list(csv.DictReader(b"".join(client.get(f"{address}csv/")).decode().splitlines()))
-    assert [(row["position"], row["state"], row["verdict"]) for row in rows] == [
-        ("1", "not begun", ""),
-        ("2", "submitted", "found"),
+    assert [(row["position"], row["state"], row["verdict"], row["found"]) for row in rows] == [
+        ("1", "not begun", "", ""),
+        ("2", "submitted", "found", "True"),
     ]
+    assert ("Official hits" in page, "is in the CSV only" in page) == (False, True)  # it was answered in slice mode
+    CaseSet.objects.update(mode="volume")
+    assert "Official hits" in client.get(address).content.decode()
 
 
 def test_the_search_narrows_by_words_category_and_size(faculty, library, as_user):
