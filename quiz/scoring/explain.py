@@ -146,7 +146,9 @@ def _in_blocks(question: Question, answer: SparseMask, grade: Grade) -> list[Par
     marked = Blocks(question.truth, question.grid, flat=grade.mode != "volume").filled(answer.union())
     against = f"Share of your blocks that count against you: {1 - (grade.restraint or 0):.0%}.{partial}"
     if not len(marked):
-        against = f"Your paint fills no block: one counts as marked from {BLOCK_FILLED:.0%} on. None counts against you."
+        against = (
+            f"Your paint fills no block: one counts as marked from {BLOCK_FILLED:.0%} on. None counts against you."
+        )
     return [
         Part(
             "find",
