@@ -1,8 +1,8 @@
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from quiz import jobs
 from quiz.models import (
     Assignment,
     Attempt,
@@ -14,7 +14,6 @@ from quiz.models import (
     HintTaken,
     HintWorker,
     User,
-    Work,
 )
 
 
@@ -95,8 +94,7 @@ class GroundingAdmin(admin.ModelAdmin):
 
     @admin.action(description="Try the chosen ones again")
     def again(self, request: object, chosen: QuerySet[Grounding]) -> None:
-        waiting = {"state": Work.QUEUED, "tries": 0, "worker": "", "lease_until": None, "queued_at": timezone.now()}
-        chosen.exclude(state=Work.RUNNING).update(**waiting)
+        jobs.ask_again(chosen)
 
     def has_add_permission(self, request: object) -> bool:
         return False

@@ -213,8 +213,11 @@ class AttemptQuestions(APIView):
     @extend_schema(operation_id="attempts_questions_list", responses={200: QuestionSerializer(many=True)})
     def get(self, request: Request, pk: int) -> Response:
         """What I have asked the model about this scan, and its answers."""
-        mine = _my_attempt(request, pk).questions.select_related("grounding__model")
-        return Response(QuestionSerializer(mine, many=True).data, headers={"Cache-Control": "private, no-store"})
+        attempt = _my_attempt(request, pk)
+        mine = attempt.questions.select_related("grounding__model")
+        context = {"withheld": questions.withheld_from(attempt)}
+        told = QuestionSerializer(mine, many=True, context=context).data
+        return Response(told, headers={"Cache-Control": "private, no-store"})
 
     @extend_schema(
         request=AskSerializer, responses={201: QuestionSerializer, 409: DetailSerializer, 429: DetailSerializer}
@@ -228,16 +231,18 @@ class AttemptQuestions(APIView):
             question = questions.ask(attempt, form.validated_data["sentence"])
         except questions.QuestionRefused as error:
             raise _not_now(error) from error
-        return Response(QuestionSerializer(question).data, status=status.HTTP_201_CREATED)
+        told = QuestionSerializer(question, context={"withheld": ""}).data  # else it would have been refused
+        return Response(told, status=status.HTTP_201_CREATED)
 
 
 class AttemptQuestion(APIView):
     @extend_schema(responses={200: QuestionSerializer})
     def get(self, request: Request, pk: int, question: int) -> Response:
         """One of my questions: its state, and the model's mask once it is done."""
-        mine = _my_attempt(request, pk).questions.select_related("grounding__model")
-        one = QuestionSerializer(get_object_or_404(mine, pk=question)).data
-        return Response(one, headers={"Cache-Control": "private, no-store"})
+        attempt = _my_attempt(request, pk)
+        one = get_object_or_404(attempt.questions.select_related("grounding__model"), pk=question)
+        told = QuestionSerializer(one, context={"withheld": questions.withheld_from(attempt)}).data
+        return Response(told, headers={"Cache-Control": "private, no-store"})
 
 
 def _not_now(error: questions.QuestionRefused) -> APIException:

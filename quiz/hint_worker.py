@@ -16,7 +16,7 @@ from cases.models import Finding
 from quiz import bell, jobs
 from quiz.grounding import registry
 from quiz.grounding.base import EngineUnavailable, Grounder
-from quiz.models import Grounding, Work
+from quiz.models import Grounding, HintModel, Work
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +27,16 @@ STUCK_SECONDS = 120.0
 
 
 class Worker:
-    """engines: name to engine, opened. refused: name to the sentence that says why it cannot run here."""
+    """engines: name to engine, opened. models: name to the row of its version, the only one whose work it may do.
+    refused: name to the sentence that says why it cannot run here."""
 
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()[:50]}:{os.getpid()}"
         self.engines: dict[str, Grounder] = {}
+        self.models: dict[str, HintModel] = {}
         self.refused: dict[str, str] = {}
         self.stopping = threading.Event()
+        self.exit_code = os.EX_OK
         self._claim: jobs.Claim | None = None
         self._reaped = 0.0
         self._stuck_since: float | None = None
@@ -50,38 +53,53 @@ class Worker:
                 self.refused[name] = f"It cannot be opened here ({type(error).__name__}: {error})."
             else:
                 self.engines[name] = grounder
-                jobs.register(grounder)
+                self.models[name] = jobs.register(grounder)
                 if only_first:
                     break
         self.tell()
 
     def tell(self) -> None:
-        jobs.say_alive(self.name, sorted({grounder.name for grounder in self.engines.values()}), self.refused)
+        jobs.say_alive(self.name, list(self.models.values()), self.refused)
 
     def want_missing(self) -> int:
         """Queue every finding that has no answer of the engines opened here."""
         findings = Finding.objects.usable().select_related("volume")
-        return sum(jobs.want(jobs.register(one), findings.iterator(chunk_size=500)) for one in self.engines.values())
+        return sum(jobs.want(one, findings.iterator(chunk_size=500)) for one in self.models.values())
 
     def step(self, only: tuple[int, int] | None = None) -> bool:
         """Do the next scan that waits. False if there was none."""
         self._reap_when_due()
-        by_name = {grounder.name: (key, grounder) for key, grounder in self.engines.items()}
-        claimed = jobs.claim(self.name, set(by_name), only=only)
+        claimed = jobs.claim(self.name, self.models.values(), only=only)
         if claimed is None:
             return False
         self._claim = claimed
-        key, grounder = by_name[claimed.rows[0].model.engine]
+        name = next(name for name, model in self.models.items() if model.pk == claimed.rows[0].model_id)
         try:
-            jobs.perform(claimed, grounder)
+            jobs.perform(claimed, self.engines[name])
         except EngineUnavailable as error:
-            logger.warning("%s is not used any more here: %s", key, error)
-            self.refused[key] = str(error)
-            del self.engines[key]
-            self.tell()
+            logger.warning("%s is not used any more here: %s", name, error)
+            self._drop(name, str(error))
         finally:
             self._claim = None
         return True
+
+    def _drop(self, name: str, why: str) -> None:
+        """An engine cannot run here after all. Without any the worker ends: started anew it may find its GPU again."""
+        self.refused[name] = why
+        del self.engines[name], self.models[name]
+        self.tell()
+        if not self.engines:
+            self.exit_code = os.EX_TEMPFAIL
+            self.stopping.set()
+
+    def step_if_possible(self, only: tuple[int, int] | None = None) -> bool | None:
+        """``step``; None if the database did not answer: it was locked, restarted or away, and will be back."""
+        try:
+            return self.step(only)
+        except DatabaseError as error:
+            logger.warning("the database did not answer (%s); looking again", error)
+            connection.close_if_unusable_or_obsolete()
+            return None
 
     def stop(self) -> None:
         """Finish soon: what is being worked on goes back into the queue where the engine allows it."""
@@ -99,13 +117,9 @@ class Worker:
     def work(self, *, poll: float = 1.0) -> None:
         """Look into the database for work until told to stop."""
         while not self.stopping.is_set():
-            try:
-                if not self.step():
-                    self.stopping.wait(poll)
-            except DatabaseError as error:  # locked, restarted or away: it will be back
-                logger.warning("the database did not answer (%s); looking again", error)
-                connection.close_if_unusable_or_obsolete()
-                self.stopping.wait(5 * poll)
+            done = self.step_if_possible()
+            if not done:
+                self.stopping.wait(poll if done is False else 5 * poll)
 
     def work_by_ring(self) -> None:
         """Answer rings on Redis until told to stop; look into the database when it has been quiet."""
@@ -121,6 +135,11 @@ class Worker:
                 outer.stop()
                 super().request_stop(signum, frame)
 
+            def perform_job(self, *args: Any, **options: Any) -> bool:
+                done = super().perform_job(*args, **options)
+                self._stop_requested = self._stop_requested or outer.stopping.is_set()
+                return done
+
         while not self.stopping.is_set():
             try:
                 self._reap_when_due()
@@ -131,17 +150,18 @@ class Worker:
                 )
             except (redis.RedisError, DatabaseError) as error:
                 logger.warning("no answer (%s); working from the database meanwhile", error)
-                while not self.stopping.is_set() and self.step():
+                connection.close_if_unusable_or_obsolete()
+                while not self.stopping.is_set() and self.step_if_possible():
                     pass
                 self.stopping.wait(5.0)
 
     def _ring_again(self) -> None:
         """Rows wait but nobody rings: Redis has lost them, or nobody could ring when they came."""
-        for grounder in self.engines.values():
-            if bell.is_silent(grounder.name):
-                waiting = Grounding.objects.filter(state=Work.QUEUED, model__engine=grounder.name)
-                for model, volume in waiting.values_list("model", "volume").distinct().order_by()[:500]:
-                    bell.ring(grounder.name, model, volume)
+        for model in self.models.values():
+            if bell.is_silent(model.engine):
+                waiting = Grounding.objects.filter(state=Work.QUEUED, model=model)
+                for volume in waiting.values_list("volume", flat=True).distinct().order_by()[:500]:
+                    bell.ring(model.engine, model.pk, volume)
 
     # -- the pulse ----------------------------------------------------------------------------------------------------
 
@@ -189,8 +209,11 @@ def answer(model: int, volume: int) -> None:
     """The RQ job: somebody rang for a model and a scan."""
     if _answering is None:
         raise RuntimeError("Rings are answered by `manage.py hint_worker`, not by a plain RQ worker.")
-    while _answering.step(only=(model, volume)):
-        pass
+    while (done := _answering.step_if_possible(only=(model, volume))) or done is None:
+        if done is None:  # the ring is kept until the database is back
+            _answering.stopping.wait(5.0)
+        if _answering.stopping.is_set():
+            break
 
 
 def engine_names(kind: str | None) -> list[str]:

@@ -8,8 +8,8 @@ after the trainee's own first mark, and what the model marked is charged by what
 """
 
 import base64
-import hashlib
 import math
+import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,12 +19,14 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from cases import storage
 from cases.imaging import masks
 from cases.models import Finding
 from quiz import jobs, opinions
 from quiz.grounding import shown
+from quiz.grounding.sentence import parse
 from quiz.models import Attempt, Grounding, HintTaken, Opinions, State
 
 RANGE_SLICES_MM = 40.0
@@ -61,7 +63,7 @@ class HintRefused(Exception):
 
 @dataclass(frozen=True)
 class Hint:
-    """What a rung says, and the bits it gave away. source: category, reference or model."""
+    """What a rung says, and the bits it gave away. source: category, sentence, reference or model."""
 
     text: str
     bits: float
@@ -125,10 +127,14 @@ class Offered:
 
 
 def offered(attempt: Attempt) -> Offered | None:
-    """None unless the next rung is a model's opinion. Says the same for every finding of a category."""
+    """None unless the next rung is a model's opinion. What it says depends on the category and on which model has answered,
+    not on the answer."""
     taken = attempt.hints.count()
-    model = jobs.preferred_model()
-    if not attempt.is_open or model is None or not OPINION_FROM - 1 <= taken < len(rungs_of(attempt)):
+    if not attempt.is_open or not OPINION_FROM - 1 <= taken < len(rungs_of(attempt)):
+        return None
+    answered = opinions.opinion_on(attempt.finding)
+    model = answered.model if answered else jobs.preferred_model()
+    if model is None:
         return None
     measured = opinions.reliability(model, attempt.finding.category_id).sentence
     return Offered(model.engine, model.version, measured, raw=attempt.opinions == Opinions.RAW)
@@ -209,8 +215,20 @@ def _side(attempt: Attempt) -> Hint:
     elif finding.zone == "several":
         place.append("in more than one zone")
     if not place:
-        return Hint("The side and zone are not known for this scan: it shows too little of the lungs.", 0.0)
+        return _side_as_said(finding)
     return Hint(f"Look {', '.join(place)}.", round(bits, 2))
+
+
+def _side_as_said(finding: Finding) -> Hint:
+    """Where the reference cannot tell, the sentence may."""
+    read = parse(finding.sentence)
+    words = [{"both": "both sides"}.get(read.side, f"the {read.side}")] if read.side else []
+    words += [f"the {zone} zone" for zone in sorted(read.zones)]
+    words += ["the lingula" if lobe == "lingula" else f"the {lobe} lobe" for lobe in sorted(read.lobes)]
+    unknown = "The side and zone are not known for this scan: it shows too little of the lungs."
+    if not words:
+        return Hint(unknown, 0.0, "sentence")
+    return Hint(f"{unknown} The sentence itself says: {', '.join(words)}.", 0.0, "sentence")
 
 
 def _said_bits(finding: Finding) -> float:
@@ -227,7 +245,7 @@ def _slices(attempt: Attempt) -> Hint:
     shortest = math.ceil(RANGE_SLICES_MM / volume.spacing_k)
     length = min(total, max(shortest, math.ceil((k1 - k0) * 1.25)))
     slack = length - (k1 - k0)
-    share = hashlib.sha256(f"range of finding {finding.pk}".encode()).digest()[0] / 255
+    share = _hidden("range", finding)[0] / 255
     start = min(max(0, k0 - round(slack * share)), total - length)
     lungs = volume.lung_box[0][1] - volume.lung_box[0][0] if volume.lung_box else total
     zone = lungs / 3 if finding.zone in ("upper", "middle", "lower") else lungs
@@ -287,7 +305,7 @@ def ask_model(attempt: Attempt) -> Grounding | None:
     if model is None:
         return None
     if row is None or row.priority == 0 or row.is_done:
-        jobs.check_room()
+        jobs.check_room(model)
         jobs.want(model, [attempt.finding], urgent=True)
         row = opinions.waiting_for(attempt.finding)
     return row
@@ -311,7 +329,8 @@ def _said(attempt: Attempt, row: Grounding, rung: str, text: str, bits: float, p
         "engine": row.model.engine,
         "version": row.model.version,
         "confidence": row.confidence,
-        "checked": not raw,
+        # Nothing marked is nothing that could have been held against the reference.
+        "checked": not raw if picture_key else None,
         "measured": measured.as_json(),
         "sentence": measured.sentence,
     }
@@ -319,9 +338,13 @@ def _said(attempt: Attempt, row: Grounding, rung: str, text: str, bits: float, p
 
 
 def _neighbourhood(attempt: Attempt, row: Grounding) -> Hint:
-    """In practice, where the model points elsewhere: the neighbourhood of the reference, and that it is that."""
+    """In practice, where the model points elsewhere: the neighbourhood of the reference, and that it is that.
+
+    Its middle may lie anywhere in the region that is charged for, else it would name a point at the price of a region.
+    """
     volume = attempt.finding.volume
-    heat = shown.shown_heat(storage.load_truth(attempt.finding.truth_key), None, volume.grid)
+    truth = storage.load_truth(attempt.finding.truth_key)
+    heat = shown.neighbourhood(truth, _somewhere("neighbourhood", attempt.finding), volume.grid)
     if heat is None:
         return Hint("There is no region to show here.", 0.0)
     key = storage.save_hint(volume.name, "heat", shown.pack_heat(heat))
@@ -330,6 +353,22 @@ def _neighbourhood(attempt: Attempt, row: Grounding) -> Hint:
         "neighbourhood of the reference."
     )
     return Hint(text, _left(attempt, shown.heat_ml(heat, volume.grid), HEAT_BITS), "reference", None, key)
+
+
+def _hidden(what: str, finding: Finding) -> bytes:
+    """Random bytes, the same whenever they are asked for; nobody can work them out without the site's key."""
+    return salted_hmac(f"sightline.hints.{what}", str(finding.pk), algorithm="sha256").digest()
+
+
+def _somewhere(what: str, finding: Finding) -> tuple[float, float, float]:
+    """A point (k, j, i) in mm, evenly anywhere in a ball of the smallest region's size, a little less so that its blur
+    still holds what it is about."""
+    source = random.Random(_hidden(what, finding))  # noqa: S311 - seeded with what nobody knows
+    direction = [source.gauss(0, 1) for _ in range(3)]
+    length = math.hypot(*direction) or 1.0
+    radius = 0.9 * shown.LEAST_MM * source.random() ** (1 / 3)
+    k, j, i = (radius * one / length for one in direction)
+    return k, j, i
 
 
 # -- pictures ---------------------------------------------------------------------------------------------------------

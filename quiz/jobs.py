@@ -1,23 +1,25 @@
 """The work of the grounding models: wanted, claimed with a lease, done, given back. The row is the truth.
 
-One row per model and sentence. A worker claims all waiting rows of one scan by a conditional UPDATE, so that the scan is
-read once, and commits each answer by itself. Its lease is renewed while it works; a worker that dies stops renewing, and
-the reaper gives its rows back: three tries, then failed with the reason. The third try is made one sentence at a time,
-so that a sentence that kills its worker takes no other with it.
+One row per model (an engine in one version) and sentence. A worker claims all waiting rows of one scan by a conditional
+UPDATE, so that the scan is read once. Its lease is renewed while it works, by the database's clock, which all machines
+share; a worker that dies stops renewing, and the reaper gives its rows back: three tries, then failed with the reason.
+The third try is made one sentence at a time, so that a sentence that kills its worker takes no other with it.
 """
 
 import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from cases import storage
@@ -72,30 +74,33 @@ def models_in_use() -> list[HintModel]:
     return sorted(newest.values(), key=lambda model: (order.get(model.engine, len(order)), model.engine))
 
 
-def alive_engines() -> set[str]:
-    """Engines that a worker is running now."""
-    return {engine for engines in workers().values_list("engines", flat=True) for engine in engines}
+def alive_models() -> set[int]:
+    """Keys of the models that a worker is running now, in that very version."""
+    return {key for keys in workers().values_list("model_keys", flat=True) for key in keys}
 
 
 def workers() -> QuerySet[HintWorker]:
     """The workers that live now, with what they run and what they cannot."""
-    return HintWorker.objects.filter(seen_at__gt=timezone.now() - SEEN)
+    return HintWorker.objects.filter(seen_at__gt=_from_now(-SEEN))
+
+
+def _from_now(span: timedelta) -> Combinable:
+    """A time by the database's clock."""
+    return ExpressionWrapper(Now() + span, output_field=DateTimeField())
 
 
 def preferred_model() -> HintModel | None:
     """The model to ask: the first in use that a worker is running, else the first in use."""
-    models, alive = models_in_use(), alive_engines()
-    return next((model for model in models if model.engine in alive), models[0] if models else None)
+    models, alive = models_in_use(), alive_models()
+    return next((model for model in models if model.pk in alive), models[0] if models else None)
 
 
-def say_alive(name: str, engines: Sequence[str], refused: dict[str, str]) -> None:
-    now = timezone.now()
-    HintWorker.objects.update_or_create(
-        name=name,
-        defaults={"engines": list(engines), "refused": refused, "seen_at": now},
-        create_defaults={"engines": list(engines), "refused": refused, "seen_at": now, "started_at": now},
-    )
-    HintWorker.objects.filter(seen_at__lt=now - timedelta(days=1)).delete()
+def say_alive(name: str, models: Iterable[HintModel], refused: dict[str, str]) -> None:
+    running = list(models)
+    said = {"engines": sorted({one.engine for one in running}), "model_keys": [one.pk for one in running]}
+    said |= {"refused": refused, "seen_at": Now()}
+    HintWorker.objects.update_or_create(name=name, defaults=said, create_defaults=said | {"started_at": Now()})
+    HintWorker.objects.filter(seen_at__lt=_from_now(-timedelta(days=1))).delete()
 
 
 def say_gone(name: str) -> None:
@@ -147,15 +152,24 @@ def _want(model: HintModel, findings: list[Finding], *, urgent: bool, failed_too
 
 
 def _new(model: HintModel, finding: Finding, now: object, *, urgent: bool) -> Grounding:
-    return Grounding(model=model, volume=finding.volume, finding=finding, priority=int(urgent), **_afresh(finding, now))
+    columns = _afresh(finding, now) | {"priority": int(urgent)}
+    return Grounding(model=model, volume=finding.volume, finding=finding, **columns)
 
 
 def _afresh(finding: Finding, now: object) -> dict:
     """The columns of a row whose work is to be done from the beginning."""
     return {
-        "sentence": finding.sentence, "sentence_sha256": sentence_sha256(finding.sentence),
-        "slices_key": finding.volume.slices_key, "truth_sha256": finding.truth_sha256,
-        "state": Work.QUEUED, "tries": 0, "worker": "", "lease_until": None, "queued_at": now, "reason": "",
+        "sentence": finding.sentence,
+        "sentence_sha256": sentence_sha256(finding.sentence),
+        "slices_key": finding.volume.slices_key,
+        "truth_sha256": finding.truth_sha256,
+        **_from_the_beginning(now),
+    }
+
+
+def _from_the_beginning(now: object) -> dict:
+    return {
+        "state": Work.QUEUED, "priority": 0, "tries": 0, "worker": "", "lease_until": None, "queued_at": now, "reason": "",
     }  # fmt: skip
 
 
@@ -167,9 +181,12 @@ def _is_stale(row: Grounding, finding: Finding) -> bool:
 
 def ask_again(rows: QuerySet[Grounding]) -> int:
     """Queue rows that are over once more, from the beginning. Returns how many."""
-    return rows.filter(state__in=(Work.DONE, Work.FAILED)).update(
-        state=Work.QUEUED, tries=0, worker="", lease_until=None, queued_at=timezone.now(), reason=""
-    )
+    over = rows.filter(state__in=(Work.DONE, Work.FAILED))
+    rings = set(over.order_by().values_list("model__engine", "model", "volume"))
+    changed = over.update(**_from_the_beginning(timezone.now()))
+    for engine, model, volume in rings:
+        transaction.on_commit(partial(bell.ring, engine, model, volume))
+    return changed
 
 
 def want_volume(volume: Volume) -> int:
@@ -186,11 +203,13 @@ def want_sentence(model: HintModel, volume: Volume, sentence: str) -> Grounding:
     row = Grounding.objects.filter(model=model, volume=volume, finding=None, sentence_sha256=digest).first()
     if row and row.slices_key == volume.slices_key and row.state != Work.FAILED:
         return row
-    check_room()
+    check_room(model)
     columns = {
-        "sentence": sentence, "slices_key": volume.slices_key, "state": Work.QUEUED, "priority": 1, "tries": 0,
-        "worker": "", "lease_until": None, "queued_at": timezone.now(), "reason": "",
-    }  # fmt: skip
+        "sentence": sentence,
+        "slices_key": volume.slices_key,
+        **_from_the_beginning(timezone.now()),
+        "priority": 1,
+    }
     row, _ = Grounding.objects.update_or_create(
         model=model, volume=volume, finding=None, sentence_sha256=digest, defaults=columns
     )
@@ -198,9 +217,9 @@ def want_sentence(model: HintModel, volume: Volume, sentence: str) -> Grounding:
     return row
 
 
-def check_room() -> None:
-    """Raise QueueFull if more people wait than the workers can serve soon."""
-    waiting = Grounding.objects.filter(state__in=(Work.QUEUED, Work.RUNNING), priority__gt=0).count()
+def check_room(model: HintModel) -> None:
+    """Raise QueueFull if more people wait for a model than its workers can serve soon."""
+    waiting = Grounding.objects.filter(model=model, state__in=(Work.QUEUED, Work.RUNNING), priority__gt=0).count()
     if waiting >= settings.HINT_QUEUE_LIMIT:
         raise QueueFull(f"{waiting} questions are waiting for the model already; try again in a minute.", 60)
 
@@ -232,7 +251,7 @@ class Claim:
             self.lost = True
         elif now - self.renewed > LEASE.total_seconds() / 3:
             self.renewed = now
-            self.lost = not self.mine().update(lease_until=timezone.now() + LEASE)
+            self.lost = not self.mine().update(lease_until=_from_now(LEASE))
         return not self.lost
 
     def stop(self) -> None:
@@ -240,12 +259,12 @@ class Claim:
         self.stopped = True
 
 
-def claim(worker: str, engines: Collection[str], *, only: tuple[int, int] | None = None) -> Claim | None:
-    """Own the waiting rows of the next scan for one of these engines, or None if nothing waits.
+def claim(worker: str, models: Iterable[HintModel], *, only: tuple[int, int] | None = None) -> Claim | None:
+    """Own the waiting rows of the next scan for one of these models, or None if nothing waits.
 
     ``only``: (model, volume) keys, when a ring has named them.
     """
-    waiting = Grounding.objects.filter(state=Work.QUEUED, model__engine__in=list(engines))
+    waiting = Grounding.objects.filter(state=Work.QUEUED, model__in=list(models))
     if only is not None:
         waiting = waiting.filter(model=only[0], volume=only[1])
     while True:
@@ -256,7 +275,7 @@ def claim(worker: str, engines: Collection[str], *, only: tuple[int, int] | None
         together = Q(pk=head.pk) if last_try else Q(model=head.model_id, volume=head.volume_id, tries__lt=TRIES - 1)
         token = f"{worker[:40]}:{uuid.uuid4().hex}"
         claimed = Grounding.objects.filter(together, state=Work.QUEUED).update(
-            state=Work.RUNNING, worker=token, tries=F("tries") + 1, lease_until=timezone.now() + LEASE
+            state=Work.RUNNING, worker=token, tries=F("tries") + 1, lease_until=_from_now(LEASE)
         )
         if claimed:  # else another worker was faster: look again
             rows = Grounding.objects.filter(worker=token).select_related("volume", "model", "finding").order_by("pk")
@@ -265,7 +284,7 @@ def claim(worker: str, engines: Collection[str], *, only: tuple[int, int] | None
 
 def reap() -> int:
     """Give back the rows of workers that died; those that have had their tries fail. Returns how many there were."""
-    over = Grounding.objects.filter(state=Work.RUNNING, lease_until__lt=timezone.now())
+    over = Grounding.objects.filter(state=Work.RUNNING, lease_until__lt=Now())
     sentence = "The worker died while it was at this, three times; is memory short?"
     failed = over.filter(tries__gte=TRIES).update(
         state=Work.FAILED, reason=sentence, worker="", lease_until=None, finished_at=timezone.now()
@@ -290,6 +309,11 @@ def perform(claimed: Claim, grounder: Grounder) -> int:
     started = time.monotonic()
     try:
         voxels = storage.load_voxels(volume.slices_key, volume.size)
+    except (OSError, SliceError) as error:
+        logger.error("volume %d cannot be read: %s", volume.pk, error)
+        _give_back(claimed, "A slice of this scan cannot be read.")
+        return 0
+    try:
         sentences = [row.sentence for row in claimed.rows]
         answers = grounder.ground(voxels, volume.grid, sentences, progress=lambda done, total: claimed.keep())
         if len(answers) != len(sentences):
@@ -303,10 +327,6 @@ def perform(claimed: Claim, grounder: Grounder) -> int:
     except EngineError as error:
         logger.warning("%s on volume %d: %s", claimed.rows[0].model, volume.pk, error)
         _give_back(claimed, str(error))
-        return 0
-    except (OSError, SliceError) as error:
-        logger.error("volume %d cannot be read: %s", volume.pk, error)
-        _give_back(claimed, "A slice of this scan cannot be read.")
         return 0
     except Exception as error:  # an engine is other people's code: whatever it does costs one scan
         logger.exception("%s on volume %d", claimed.rows[0].model, volume.pk)
@@ -355,10 +375,16 @@ def _columns(row: Grounding, answer: Answer) -> dict:
         "confidence": min(1.0, max(0.0, answer.confidence)),
         "attributes": {str(key): str(value)[:200] for key, value in answer.attributes.items()},
         "note": answer.note[:500],
+        "asked": answer.asked,
+        **NOT_JUDGED,
     }
-    if row.finding is not None:
+    if row.finding is not None and answer.asked:
         columns |= against_reference(row.finding, row.volume, mask, heat)
     return columns
+
+
+NOT_JUDGED: dict = {"checks": {}, "official": None, "dice": None, "hit": None}
+"""Of a sentence that was not looked for: it is no miss. Also of a question, which has no reference."""
 
 
 def _give_back(claimed: Claim, reason: str, row: Grounding | None = None) -> None:

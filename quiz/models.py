@@ -5,6 +5,7 @@ from datetime import datetime
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from cases.imaging import masks
 from cases.models import Finding, Volume
@@ -296,7 +297,7 @@ class HintTaken(models.Model):
     kind = models.CharField(max_length=16)
     text = models.TextField()
     bits = models.FloatField(help_text="Bits of location given away.")
-    source = models.CharField(max_length=12, default="reference", help_text="category, reference or model.")
+    source = models.CharField(max_length=12, default="reference", help_text="category, sentence, reference or model.")
     grounding = models.ForeignKey("Grounding", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     picture_key = models.CharField(max_length=200, blank=True, help_text="The heat or outline shown, in the store.")
     opinion = models.JSONField(null=True, blank=True, help_text="What was said of the model when it was shown.")
@@ -369,6 +370,9 @@ class Grounding(models.Model):
     confidence = models.FloatField(null=True, blank=True)
     attributes = models.JSONField(default=dict, blank=True)
     note = models.TextField(blank=True)
+    asked = models.BooleanField(
+        default=True, help_text="Off: the model was not set up to look for this; it says nothing."
+    )
     # Against the reference, where there is one.
     checks = models.JSONField(default=dict, blank=True, help_text="Rung to whether it agrees with the reference.")
     official = models.JSONField(null=True, blank=True)
@@ -404,7 +408,10 @@ class HintWorker(models.Model):
     """A worker process, as it last said of itself."""
 
     name = models.CharField(max_length=80, unique=True)
-    engines = models.JSONField(default=list)
+    engines = models.JSONField(default=list, help_text="Names, for people.")
+    model_keys = models.JSONField(
+        default=list, help_text="Keys of the hint models it runs: engines in one version each."
+    )
     refused = models.JSONField(default=dict, help_text="Engine to why it cannot run there.")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
@@ -440,7 +447,8 @@ class Question(models.Model):
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="questions")
     sentence = models.TextField()
     grounding = models.ForeignKey(Grounding, on_delete=models.CASCADE, related_name="questions")
-    asked_at = models.DateTimeField(auto_now_add=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+    times = models.PositiveSmallIntegerField(default=1, help_text="How often it was asked; again only after a failure.")
 
     class Meta:
         ordering = ["-asked_at", "-id"]

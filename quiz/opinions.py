@@ -1,5 +1,6 @@
 """What a model says of a finding, how often it is right, and what its opinion did to an answer."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ from quiz.scoring.official import official
 
 LEAST_MEASURED = 5
 """With fewer findings a rate would say which of them the model missed."""
+LEAST_FOR_EXTREMES = 20
+"""With fewer nobody can say "hardly ever": of 20 right answers the true rate may still be 0.85. Source: rule of three."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +38,22 @@ class Reliability:
             return f"How often it is right on this category is not measured yet ({few})."
         return (
             f"On this category here it found {self.hits} of {self.n} ({self.hit_rate:.0%}), "
-            f"mean Dice {self.dice:.2f}: {_wrong_in_words(1 - self.hit_rate)}."
+            f"mean Dice {self.dice:.2f}{_wrong_in_words(1 - self.hit_rate, self.n)}."
         )
 
     def as_json(self) -> dict[str, Any]:
         return {"n": self.n, "hit_rate": self.hit_rate, "dice": self.dice}
 
 
-def _wrong_in_words(share: float) -> str:
-    """A share of wrong answers as people say it: "wrong about 1 in 3"."""
-    if share <= 0.02:
-        return "hardly ever wrong in this collection"
-    if share >= 0.9:
-        return "nearly always wrong"
+def _wrong_in_words(share: float, n: int) -> str:
+    """A share of wrong answers as people say it: "wrong about 1 in 3"; nothing more than the figures where few are known."""
+    if share <= 0.02 or share >= 0.9:
+        if n < LEAST_FOR_EXTREMES:
+            return ""
+        return ": hardly ever wrong in this collection" if share <= 0.02 else ": nearly always wrong"
     if share > 0.6:
-        return f"right about 1 in {round(1 / (1 - share))}"
-    return f"wrong about 1 in {round(1 / share)}"
+        return f": right about 1 in {round(1 / (1 - share))}"
+    return f": wrong about 1 in {round(1 / share)}"
 
 
 def reliability(model: HintModel, category: str) -> Reliability:
@@ -79,6 +82,7 @@ def opinion_on(finding: Finding) -> Grounding | None:
     fresh = Grounding.objects.filter(
         finding=finding,
         state=Work.DONE,
+        asked=True,
         model__active=True,
         slices_key=finding.volume.slices_key,
         truth_sha256=finding.truth_sha256,
@@ -108,15 +112,18 @@ class Standing:
     moves: bool
 
 
-def standing(row: Grounding | None) -> Standing:
+def standing(row: Grounding | None, *, alive: Collection[int] | None = None) -> Standing:
+    """alive: keys of the models that workers run, where they are known."""
     if row is None:
         return Standing("no_model", "No model is set up on this server, so there is no opinion to show.", moves=False)
     name = f"{row.model.engine} {row.model.version}"
+    if row.state == Work.DONE and not row.asked:
+        return Standing("not_asked", f"{name} cannot be asked this: {row.note}", moves=False)
     if row.state == Work.DONE:
         return Standing("done", f"{name} has answered.", moves=False)
     if row.state == Work.FAILED:
         return Standing("failed", f"{name} could not answer: {row.reason}", moves=False)
-    if row.model.engine not in jobs.alive_engines():
+    if row.model_id not in (jobs.alive_models() if alive is None else alive):
         return Standing(
             "no_worker",
             f"No worker for {name} is running now. The question is kept and is answered once one starts; "
@@ -149,21 +156,22 @@ HIT = frozenset({Verdict.FOUND, Verdict.PARTLY})
 def outcome_columns(attempt: Attempt, verdict: str) -> dict[str, Any]:
     """Columns for an attempt that is being submitted with this verdict, if a model's opinion was taken before.
 
-    The paint as it was before the opinion is graded by the same rules; where either cannot be judged nothing is said.
+    The paint as it was before the opinion is graded by the same rules; where either cannot be judged, or the model marked
+    nothing that could be followed or resisted, nothing is said.
     """
     taken = Attempt.objects.filter(pk=attempt.pk).values_list("opinion_at", "unaided").first()
     if taken is None or taken[0] is None or not taken[1]:
         return {}
     before = grading.grade_columns(attempt.finding, masks.unpack(bytes(taken[1])), mode=attempt.mode, absent=False)
     row = attempt.hints.filter(source="model").exclude(grounding=None).select_related("grounding").last()
-    right = _was_right(row.grounding, attempt.finding) if row and row.grounding else None
+    right = _was_right(row.grounding, attempt.finding) if row and row.grounding and row.grounding.mask_key else None
     became = outcome(before["verdict"], verdict, right=right) if right is not None else ""
     return {"unaided_verdict": before["verdict"], "ai_outcome": became}
 
 
 def _was_right(row: Grounding, finding: Finding) -> bool | None:
     """Whether what a model marked is a hit on the present reference; None if that is not known."""
-    if row.truth_sha256 == finding.truth_sha256 or not row.mask_key:
+    if row.truth_sha256 == finding.truth_sha256:
         return row.hit
     return official(storage.load_truth(finding.truth_key), outline_of(row.mask_key)).hit
 
@@ -226,7 +234,8 @@ def compared(attempt: Attempt) -> Compared | None:
         return None
     return Compared(
         row=row,
-        numbers=row.official,
+        # Of an answer that was held against another reference than the one on the screen, they would not fit it.
+        numbers=row.official if row.truth_sha256 == attempt.finding.truth_sha256 else None,
         marks=bool(row.mask_key),
         measured=reliability(row.model, attempt.finding.category_id),
         outcome=attempt.get_ai_outcome_display(),

@@ -2,18 +2,21 @@
 
 import logging
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from cases import storage
 from cases.imaging import masks
 from cases.models import Finding
 from quiz import access, jobs, opinions
-from quiz.grounding import gates
-from quiz.models import Attempt, Opinions, Question, Work
+from quiz.grounding import gates, shown
+from quiz.models import Attempt, Grounding, HintModel, Opinions, Question, Work
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +24,10 @@ LONGEST = 400
 """Letters in a question. Longer than any sentence of a report's findings; a report is not a sentence."""
 PER_HOUR = 20
 WAITING_AT_ONCE = 3
+MOST_TIMES = 2
+"""A sentence on which the model fails is asked so often: each time may cost a worker."""
+SHOWN = 20
+NO_CATEGORY = "What kind of finding this is could not be read, so nothing is known of how often the model is right."
 
 
 class QuestionRefused(Exception):
@@ -40,15 +47,20 @@ def ask(attempt: Attempt, sentence: str) -> Question:
     if model is None:
         raise QuestionRefused("No model is set up on this server, so nobody can answer.")
     mine = Question.objects.filter(attempt__user=attempt.user_id)
-    same = mine.filter(attempt=attempt, grounding__sentence_sha256=jobs.sentence_sha256(sentence)).first()
-    if same and same.grounding.state != Work.FAILED and same.grounding.model_id == model.pk:
+    digest = jobs.sentence_sha256(sentence)
+    same = mine.filter(attempt=attempt, grounding__model=model, grounding__sentence_sha256=digest).first()
+    if same and same.grounding.state != Work.FAILED:
         return same
+    if same and same.times >= MOST_TIMES:
+        raise QuestionRefused("The model could not answer this sentence twice; word it another way.")
     _check_rate(mine)
     try:
         row = jobs.want_sentence(model, attempt.finding.volume, sentence)
     except jobs.QueueFull as error:
         raise QuestionRefused(error.sentence, error.retry_after) from error
-    question, _ = Question.objects.get_or_create(attempt=attempt, grounding=row, defaults={"sentence": sentence})
+    question, new = Question.objects.get_or_create(attempt=attempt, grounding=row, defaults={"sentence": sentence})
+    if not new:
+        Question.objects.filter(pk=question.pk).update(times=F("times") + 1, asked_at=timezone.now())
     return question
 
 
@@ -57,11 +69,20 @@ def _may_ask(attempt: Attempt) -> None:
         raise QuestionRefused("Answer first; then you can ask the model anything about this scan.")
     if attempt.opinions == Opinions.OFF:
         raise QuestionRefused("This assignment shows no model’s opinion.")
-    if held := _still_to_answer(attempt):
-        raise QuestionRefused(
-            f"{held} on this scan {'is' if held == 1 else 'are'} still for you to answer, and the model would give "
-            "away where to look. Answer first, then ask."
-        )
+    if held := withheld_from(attempt):
+        raise QuestionRefused(f"{held} Answer first, then ask.")
+
+
+def withheld_from(attempt: Attempt) -> str:
+    """Why what the model marks on this scan is not for this person now, asked before or not; "" if it is."""
+    held = _still_to_answer(attempt)
+    if not held:
+        return ""
+    one = held == 1
+    return (
+        f"{held} finding{'' if one else 's'} on this scan {'is' if one else 'are'} still for you to answer, and the model "
+        "would give away where to look."
+    )
 
 
 def _still_to_answer(attempt: Attempt) -> int:
@@ -87,11 +108,9 @@ def _clean(sentence: str) -> str:
 
 def _check_rate(mine: QuerySet[Question]) -> None:
     hour = timedelta(hours=1)
-    asked = list(
-        mine.filter(asked_at__gt=timezone.now() - hour).order_by("asked_at").values_list("asked_at", flat=True)
-    )
-    if len(asked) >= PER_HOUR:
-        left = int((asked[0] + hour - timezone.now()).total_seconds()) + 1
+    asked = list(mine.filter(asked_at__gt=timezone.now() - hour).order_by("asked_at").values_list("asked_at", "times"))
+    if sum(times for _, times in asked) >= PER_HOUR:
+        left = int((asked[0][0] + hour - timezone.now()).total_seconds()) + 1
         minutes = -(-left // 60)
         raise QuestionRefused(f"You have asked {PER_HOUR} questions within an hour; go on in {minutes} min.", left)
     open_ones = mine.filter(grounding__state__in=(Work.QUEUED, Work.RUNNING)).count()
@@ -103,8 +122,32 @@ def standing(question: Question) -> opinions.Standing:
     return opinions.standing(question.grounding)
 
 
+def bits_given(attempt: Attempt) -> float:
+    """Bits of location that answers to this person's questions gave away about the finding, before it was answered.
+
+    Told at submission only: until then it would say which of the answers lies on the finding.
+    """
+    before = Grounding.objects.filter(
+        questions__attempt__user=attempt.user_id, volume=attempt.finding.volume_id, state=Work.DONE
+    ).exclude(mask_key="")
+    regions = {row.mask_key: row.mask_ml for row in before if row.mask_ml}
+    if not regions:
+        return 0.0
+    truth = storage.load_truth(attempt.finding.truth_key)
+    on_it = []
+    for key, ml in regions.items():
+        try:
+            marked = opinions.outline_of(key)
+        except (OSError, masks.MaskError):
+            continue
+        if marked.size == truth.size and masks.overlaps(truth, marked)[2].sum():
+            on_it.append(ml)
+    return round(shown.location_bits(min(on_it)), 2) if on_it else 0.0
+
+
 def outline_of(question: Question) -> dict[str, Any] | None:
-    """What the model marks, in the wire form; None while there is no answer and where it marks nothing."""
+    """What the model marks, in the wire form; None while there is no answer and where it marks nothing. Whoever shows it
+    has asked ``withheld_from``."""
     row = question.grounding
     if not row.is_done or not row.mask_key:
         return None
@@ -117,10 +160,12 @@ def outline_of(question: Question) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Told:
-    """A question as a page tells it. ``slices``: first and last slice that the model marks, as people number them."""
+    """A question as a page tells it. ``slices``: first and last slice that the model marks, as people number them.
+    ``withheld``: why nothing of the answer is told."""
 
     question: Question
     standing: opinions.Standing
+    withheld: str
     ml: float | None
     slices: tuple[int, int] | None
     largest_k: int | None
@@ -128,11 +173,19 @@ class Told:
     doubt: str
 
 
-def told(question: Question) -> Told:
+def told(
+    question: Question,
+    *,
+    withheld: str | None = None,
+    alive: Collection[int] | None = None,
+    reliability: Callable[[HintModel, str], opinions.Reliability] = opinions.reliability,
+) -> Told:
+    """What is the same for many questions may be given."""
     row = question.grounding
     volume = question.attempt.finding.volume
+    withheld = withheld_from(question.attempt) if withheld is None else withheld
     slices, largest = None, None
-    if row.is_done and row.mask_key:
+    if row.is_done and row.mask_key and not withheld:
         try:
             marked = opinions.outline_of(row.mask_key)
         except (OSError, masks.MaskError):
@@ -143,11 +196,20 @@ def told(question: Question) -> Told:
             largest = int(marked.areas().argmax())
     # The model reads a category out of the sentence, if it can; how often it is right is known per category only.
     category = str(row.attributes.get("category", ""))
-    measured = opinions.reliability(row.model, category).sentence if row.is_done else ""
+    measured = ""
+    if row.is_done:
+        measured = reliability(row.model, category).sentence if category else NO_CATEGORY
     doubt = gates.doubt(category, row.confidence or 0.0) if slices else ""
-    return Told(question, standing(question), row.mask_ml, slices, largest, measured, doubt)
+    ml = row.mask_ml if slices else None
+    return Told(question, opinions.standing(row, alive=alive), withheld, ml, slices, largest, measured, doubt)
 
 
 def of(attempt: Attempt) -> list[Told]:
-    """What was asked about this attempt's scan, latest first."""
-    return [told(one) for one in attempt.questions.select_related("grounding__model", "attempt__finding__volume")]
+    """What was asked about this attempt's scan lately, latest first."""
+    asked = list(attempt.questions.select_related("grounding__model")[:SHOWN])
+    if not asked:
+        return []
+    for one in asked:
+        one.attempt = attempt
+    withheld, alive, known = withheld_from(attempt), jobs.alive_models(), cache(opinions.reliability)
+    return [told(one, withheld=withheld, alive=alive, reliability=known) for one in asked]

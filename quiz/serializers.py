@@ -62,8 +62,10 @@ class MeasuredSerializer(serializers.Serializer):
 class OpinionSerializer(serializers.Serializer):
     engine = serializers.CharField()
     version = serializers.CharField()
-    confidence = serializers.FloatField(allow_null=True, help_text="The engine's own, 0 to 1.")
-    checked = serializers.BooleanField(help_text="Shown only because it agrees with the reference.")
+    confidence = serializers.FloatField(allow_null=True, help_text="The engine's own, 0 to 1; no probability.")
+    checked = serializers.BooleanField(
+        allow_null=True, help_text="Shown only because it agrees with the reference. None: it marks nothing."
+    )
     measured = MeasuredSerializer()
     sentence = serializers.CharField()
 
@@ -284,7 +286,10 @@ class AskSerializer(serializers.Serializer):
 
 
 class QuestionSerializer(serializers.ModelSerializer):
-    """A question and how far its answer is; ``outline`` once it is done."""
+    """A question and how far its answer is; ``outline`` once it is done.
+
+    The context says why the answer is ``withheld`` from this person now (``questions.withheld_from``), or "".
+    """
 
     engine = serializers.CharField(source="grounding.model.engine")
     version = serializers.CharField(source="grounding.model.version")
@@ -299,12 +304,12 @@ class QuestionSerializer(serializers.ModelSerializer):
         fields = ["id", "sentence", "asked_at", "engine", "version", "state", "detail", "note", "confidence", "outline"]
 
     def get_state(self, question: Question) -> str:
-        """One of queued, running, done, failed, no_worker."""
+        """One of queued, running, done, not_asked, failed, no_worker."""
         return questions.standing(question).state
 
     def get_detail(self, question: Question) -> str:
-        return questions.standing(question).sentence
+        return self.context["withheld"] or questions.standing(question).sentence
 
     @extend_schema_field(MaskSerializer(allow_null=True))
     def get_outline(self, question: Question) -> dict[str, Any] | None:
-        return questions.outline_of(question)
+        return None if self.context["withheld"] else questions.outline_of(question)

@@ -225,7 +225,6 @@ REST_FRAMEWORK = {
         "submit": "120/min",
         "hints": "120/min",
         "draft": "240/min",
-        "questions": "20/hour",
     },
     # ?format= means the form of a slice here (design section 4), not a renderer.
     "URL_FORMAT_OVERRIDE": None,

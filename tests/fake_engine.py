@@ -15,6 +15,13 @@ NODULE = (slice(4, 9), slice(20, 25), slice(33, 38))  # k, j, i: around the left
 OPPOSITE = (slice(4, 9), slice(20, 25), slice(10, 15))  # its mirror image at the patient's right
 
 
+def versions(engine: str = "fake"):
+    """The registered versions of an engine, as a worker that runs all of them would name them."""
+    from quiz.models import HintModel  # workers read this module before Django is set up
+
+    return HintModel.objects.filter(engine=engine)
+
+
 class Fake:
     """Marks NODULE for a sentence with "left", OPPOSITE for one with "right", nothing else."""
 
@@ -76,5 +83,5 @@ def work_off(fake: Fake) -> None:
     """Do all that waits for the fake engine, in this process."""
     from quiz import jobs  # workers read this module before Django is set up
 
-    while (claimed := jobs.claim("test", ["fake"])) is not None:
+    while (claimed := jobs.claim("test", [jobs.register(fake)])) is not None:
         jobs.perform(claimed, fake)

@@ -43,6 +43,24 @@ def shown_heat(mask: SparseMask, heat: Heat | None, grid: Grid) -> Heat | None:
     elif not mask.is_empty:
         k, j, i = np.unravel_index(mask.flat(), mask.size)
         cells[k // step[0], j // step[1], i // step[2]] = 255.0
+    return _blurred(cells, (step[0], step[1], step[2]), grid)
+
+
+def neighbourhood(mask: SparseMask, offset_mm: tuple[float, float, float], grid: Grid) -> Heat | None:
+    """A region around a mask as it is shown, moved along k, j, i so that its middle does not give the mask away."""
+    step = (k, j, i) = tuple(max(1, round(CELL_MM / mm)) for mm in grid.spacing_mm)
+    cells = np.zeros([math.ceil(n / s) for n, s in zip(grid.size, step, strict=True)], dtype=np.float32)
+    moved = [
+        np.clip(at + round(mm / spacing), 0, n - 1)
+        for at, mm, spacing, n in zip(
+            np.unravel_index(mask.flat(), mask.size), offset_mm, grid.spacing_mm, grid.size, strict=True
+        )
+    ]
+    cells[moved[0] // k, moved[1] // j, moved[2] // i] = 255.0
+    return _blurred(cells, (k, j, i), grid)
+
+
+def _blurred(cells: NDArray[np.float32], step: tuple[int, int, int], grid: Grid) -> Heat | None:
     if not cells.any():
         return None
     # A point is at half its height this far away: sigma = r / sqrt(2 ln 2).
@@ -50,7 +68,7 @@ def shown_heat(mask: SparseMask, heat: Heat | None, grid: Grid) -> Heat | None:
     blurred = ndimage.gaussian_filter(cells, sigma, mode="constant", truncate=3.0)
     values = np.rint(255.0 * blurred / blurred.max()).astype(np.uint8)
     values[values < FAINT] = 0
-    return Heat(values, (step[0], step[1], step[2]))
+    return Heat(values, step)
 
 
 def heat_ml(heat: Heat, grid: Grid) -> float:

@@ -9,6 +9,8 @@ from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from quiz.grounding.gates import SURE
+
 register = template.Library()
 
 WIDTH, HEIGHT, PAD = 120, 28, 3
@@ -26,6 +28,12 @@ def rate(passed: dict | None) -> str:
     if not passed or not passed["n"]:
         return "–"
     return format_html('{} <span class="dim">of {}</span>', percent(passed["rate"]), passed["n"])
+
+
+@register.filter
+def sure(confidence: float) -> str:
+    """An engine's own confidence in words: it puts answers in order and is no probability, so no figure is shown."""
+    return "sure" if confidence >= 0.8 else "fairly sure" if confidence >= SURE else "not sure"
 
 
 @register.filter

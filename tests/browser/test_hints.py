@@ -6,7 +6,7 @@ from quiz import jobs
 from quiz.models import Attempt, Grounding, State
 from tests.browser.test_journey import VIEWER, at, until
 from tests.conftest import PASSWORD
-from tests.fake_engine import Fake
+from tests.fake_engine import Fake, versions
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -22,7 +22,7 @@ def fake(library):
 
 
 def work(fake):
-    while (claimed := jobs.claim("test", ["fake"])) is not None:
+    while (claimed := jobs.claim("test", versions())) is not None:
         jobs.perform(claimed, fake)
 
 
@@ -153,7 +153,7 @@ def test_a_missing_opinion_is_waited_for_in_words(room, library):
     page.click("[data-action=hint]")
     page.wait_for_selector("[role=alert]:has-text('No worker for fake 1')")
     assert page.locator(".busy").count() == 0
-    jobs.say_alive("here", ["fake"], {})
+    jobs.say_alive("here", versions(), {})
     page.click("[data-action=hint]")
     page.wait_for_selector("#hints .busy")
     work(fake)
@@ -163,7 +163,7 @@ def test_a_missing_opinion_is_waited_for_in_words(room, library):
 
 
 def test_asking_the_model_after_the_answer(room, fake):
-    jobs.say_alive("here", ["fake"], {})
+    jobs.say_alive("here", versions(), {})
     page = room()
     paint(page, NODULE)
     page.click("[data-action=submit]")

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from quiz import jobs
-from quiz.grounding import registry, voxtell
+from quiz.grounding import registry
 from quiz.models import Grounding, Work
 
 
@@ -27,7 +27,7 @@ def test_every_sentence_is_embedded_once_and_what_was_not_asked_is_asked_again(l
     jobs.want(model, library[:2])
     rows = Grounding.objects.order_by("pk")
     rows.update(state=Work.DONE)
-    rows.filter(pk=rows[0].pk).update(note=voxtell.NOT_EMBEDDED)
+    rows.filter(pk=rows[0].pk).update(asked=False)
     call_command("embed_sentences")
     assert sorted(encoder.embedded) == sorted({finding.sentence for finding in library})
     assert [row.state for row in Grounding.objects.order_by("pk")] == [Work.QUEUED, Work.DONE]

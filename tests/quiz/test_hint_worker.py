@@ -216,7 +216,7 @@ def test_workers_are_rung_by_redis_and_one_that_is_killed_loses_nothing(site, re
 def test_a_ring_is_heard_at_once(site, redis_url):
     site.environment |= {"HINT_REDIS_URL": redis_url, "FAKE_LEASE": ""}  # its own next look is 20 s away
     worker = site.start()
-    while "fake" not in site.python("from quiz import jobs; print(jobs.alive_engines())"):
+    while "1" not in site.python("from quiz import jobs; print(len(jobs.alive_models()))"):
         assert worker.poll() is None
     ask(site, ["nodule on the left"])
     site.wait_until(all_over, seconds=10)

@@ -15,7 +15,8 @@ from cases.models import Finding
 from quiz import attempts, hints, jobs, opinions
 from quiz.grounding import shown
 from quiz.models import Attempt, Grounding, HintModel, Work
-from tests.fake_engine import NODULE, OPPOSITE, Fake, work_off
+from quiz.templatetags.sightline import sure
+from tests.fake_engine import NODULE, OPPOSITE, Fake, versions, work_off
 
 SPOT = (6, 22, 12)  # k, j, i: a first mark on the wrong side
 
@@ -171,7 +172,7 @@ def test_a_missing_opinion_is_asked_for_and_comes(attempt, model, fake, paint):
         hints.take_hint(attempt)
     assert not refused.value.waiting
     assert Grounding.objects.get(finding=attempt.finding).priority == 1
-    jobs.say_alive("worker", ["fake"], {})
+    jobs.say_alive("worker", versions(), {})
     with pytest.raises(hints.HintRefused, match="it is next") as refused:
         hints.take_hint(attempt)
     assert refused.value.waiting
@@ -210,16 +211,73 @@ def test_an_empty_answer_is_an_answer(trainee, library, model, fake, paint):
     assert "marks nothing" in heat.text
     assert "names no place" in heat.text
     assert (heat.bits, outline.bits) == (0.0, 0.0)
+    assert heat.opinion["checked"] is None  # nothing was there to be held against the reference
+    done = attempts.submit_attempt(attempt, payload=paint(*SPOT))
+    assert done.ai_outcome == ""  # nor to be followed or resisted
+
+
+def test_a_model_that_was_not_asked_hides_no_answer_of_another(attempt, answered, finding, settings, paint):
+    settings.HINT_MODELS = ["better", "fake"]
+    better = Fake("1")
+    better.name = "better"
+    jobs.want(jobs.register(better), [finding])
+    work_off(better)
+    assert opinions.opinion_on(finding).model.engine == "better"
+    assert hints.offered(attempt) is None  # three words come first
+    climb(attempt, paint, 3)
+    assert hints.offered(attempt).engine == "better"
+    Grounding.objects.filter(model__engine="better").update(asked=False, note="No embedding.", dice=None, hit=None)
+    assert opinions.opinion_on(finding).model.engine == "fake"
+    assert hints.offered(attempt).engine == "fake"  # who will speak, though the better one is preferred
+    assert hints.take_hint(attempt).opinion["engine"] == "fake"
+    Grounding.objects.filter(model__engine="fake").delete()
+    assert "better 1 cannot be asked this: No embedding." in opinions.standing(opinions.waiting_for(finding)).sentence
+
+
+def test_a_neighbourhood_of_the_reference_does_not_have_it_in_its_middle(trainee, library, answered, settings):
+    """For other findings and other keys of the site the middle lies elsewhere, up to 18 mm away; the region holds it."""
+    grid = library[0].volume.grid
+    dense = np.zeros(grid.size, np.uint8)
+    dense[12, 20, 24] = 1
+    mask = masks.from_dense(dense)
+    away = []
+    for n in range(12):
+        settings.SECRET_KEY = f"{n}" * 50
+        offset = hints._somewhere("neighbourhood", library[0])
+        assert hints._somewhere("neighbourhood", library[0]) == offset  # asked twice it says the same
+        heat = shown.neighbourhood(mask, offset, grid)
+        assert heat.values[12 // 2, 20 // 2, 24 // 2] >= shown.FAINT
+        cells = np.argwhere(heat.values >= 128)
+        weights = heat.values[heat.values >= 128]
+        middle = (cells * weights[:, None]).sum(0) / weights.sum() + 0.5
+        away.append(np.linalg.norm((middle * 2 - [12.5, 20.5, 24.5]) * grid.spacing_mm))
+    assert np.median(away) > 8
+    assert max(away) < 18 + 9  # a cell is 10 x 12 x 12 mm
+
+
+def test_where_the_scan_tells_no_side_the_sentence_does(trainee, library, paint):
+    finding = library[0]
+    finding.side = finding.zone = ""
+    finding.save()
+    side = climb(attempts.open_attempt(trainee, finding), paint, 2)[1]
+    assert side.source == "sentence"
+    assert "The sentence itself says: the left, the lower lobe." in side.text
+    assert side.bits == 0
+
+
+@pytest.mark.parametrize(("confidence", "words"), [(0.95, "sure"), (0.7, "fairly sure"), (0.2, "not sure")])
+def test_an_engines_confidence_is_told_in_words(confidence, words):
+    assert sure(confidence) == words
 
 
 # -- reliability ------------------------------------------------------------------------------------------------------
 
 
-def rated(model, finding, hits):
+def rated(model, finding, hits, first=50):
     """Rows of as many exhaustive findings of one category, hit or not."""
     volume = finding.volume
     for n, hit in enumerate(hits):
-        finding.pk, finding.channel = None, 50 + n
+        finding.pk, finding.channel = None, first + n
         finding.save()
         Grounding.objects.create(
             model=model, volume=volume, finding=finding, sentence=str(n), sentence_sha256="", slices_key="",
@@ -243,11 +301,18 @@ def test_how_often_it_is_right_by_hand(model, finding):
     assert opinions.reliability(model, "2e").n == 0
 
 
+def test_five_right_answers_are_no_proof(model, finding):
+    rated(model, finding, [True] * 5)
+    assert opinions.reliability(model, "2d").sentence.endswith("found 5 of 5 (100%), mean Dice 0.50.")
+    rated(model, finding, [True] * 15, first=60)
+    assert "20 of 20 (100%), mean Dice 0.50: hardly ever wrong" in opinions.reliability(model, "2d").sentence
+
+
 def test_a_newer_version_takes_over_where_it_has_answered(attempt, answered, finding, library):
     newer = Fake("2")
     jobs.want(jobs.register(newer), [finding])
     assert opinions.opinion_on(finding).model.version == "1"
-    claimed = jobs.claim("test", ["fake"])
+    claimed = jobs.claim("test", versions())
     jobs.perform(claimed, newer)
     assert opinions.opinion_on(finding).model.version == "2"
     assert opinions.opinion_on(library[2]).model.version == "1"

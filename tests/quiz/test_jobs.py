@@ -1,19 +1,23 @@
 """The work of the grounding models, in one process: wanted once, claimed once, never lost, never in anybody's way."""
 
+import os
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from cases import storage
 from cases.imaging import masks
 from cases.models import Finding
-from quiz import jobs
+from quiz import hint_worker, jobs
 from quiz.grounding import shown
 from quiz.grounding.base import EngineUnavailable
+from quiz.hint_worker import Worker
 from quiz.models import Grounding, Work
-from tests.fake_engine import NODULE, Fake
+from tests.fake_engine import NODULE, Fake, versions
 
 
 def ask(model, volume, sentence):
@@ -32,16 +36,16 @@ def expire(row):
 def test_a_scan_is_read_once_for_all_its_sentences(model, fake, library):
     assert jobs.want(model, library) == 4
     assert jobs.want(model, library) == 0  # wanted once, however often it is said
-    claimed = jobs.claim("one", ["fake"])
+    claimed = jobs.claim("one", versions())
     assert jobs.perform(claimed, fake) == 4
     assert fake.calls == [[finding.sentence for finding in library]]
-    assert jobs.claim("one", ["fake"]) is None
+    assert jobs.claim("one", versions()) is None
     assert jobs.want(model, library) == 0
 
 
 def test_what_is_kept_of_an_answer(model, fake, finding):
     jobs.want(model, [finding])
-    jobs.perform(jobs.claim("one", ["fake"]), fake)
+    jobs.perform(jobs.claim("one", versions()), fake)
     row = Grounding.objects.get()
     mask = masks.unpack(storage.load_hint(row.mask_key))
     expected = np.zeros((24, 40, 48), np.uint8)
@@ -63,23 +67,26 @@ def test_what_is_kept_of_an_answer(model, fake, finding):
 
 def test_two_workers_never_own_one_row(model, library):
     jobs.want(model, library)
-    first, second = jobs.claim("one", ["fake"]), jobs.claim("two", ["fake"])
+    first, second = (
+        jobs.claim("one", versions()),
+        jobs.claim("two", versions()),
+    )
     assert len(first.rows) == 4
     assert second is None
 
 
 def test_a_worker_only_takes_what_it_can_run(model, finding):
     jobs.want(model, [finding])
-    assert jobs.claim("one", ["other"]) is None
+    assert jobs.claim("one", versions("other")) is None
 
 
 def test_a_dead_workers_rows_come_back_and_its_late_answer_is_dropped(model, fake, finding):
     jobs.want(model, [finding])
-    dead = jobs.claim("dead", ["fake"])
+    dead = jobs.claim("dead", versions())
     assert jobs.reap() == 0  # its lease runs
     expire(dead.rows[0])
     assert jobs.reap() == 1
-    alive = jobs.claim("alive", ["fake"])
+    alive = jobs.claim("alive", versions())
     assert jobs.perform(dead, fake) == 0
     assert state(alive.rows[0]) == Work.RUNNING
     assert jobs.perform(alive, fake) == 1
@@ -88,10 +95,10 @@ def test_a_dead_workers_rows_come_back_and_its_late_answer_is_dropped(model, fak
 def test_after_three_deaths_it_has_failed_with_the_reason(model, finding):
     jobs.want(model, [finding])
     for _ in range(3):
-        claimed = jobs.claim("dead", ["fake"])
+        claimed = jobs.claim("dead", versions())
         expire(claimed.rows[0])
         jobs.reap()
-    assert jobs.claim("dead", ["fake"]) is None
+    assert jobs.claim("dead", versions()) is None
     row = Grounding.objects.get()
     assert (row.state, row.tries) == (Work.FAILED, 3)
     assert "died" in row.reason
@@ -100,12 +107,12 @@ def test_after_three_deaths_it_has_failed_with_the_reason(model, finding):
 def test_the_last_try_is_made_alone(model, volume):
     rows = [ask(model, volume, sentence) for sentence in ("one left", "two left", "three left")]
     for _ in range(2):
-        claimed = jobs.claim("dead", ["fake"])
+        claimed = jobs.claim("dead", versions())
         assert len(claimed.rows) == 3
         for row in claimed.rows:
             expire(row)
         jobs.reap()
-    sizes = [len(jobs.claim("last", ["fake"]).rows) for _ in rows]
+    sizes = [len(jobs.claim("last", versions()).rows) for _ in rows]
     assert sizes == [1, 1, 1]
 
 
@@ -122,7 +129,7 @@ def test_the_last_try_is_made_alone(model, volume):
 def test_a_bad_sentence_fails_with_a_reason_and_the_others_are_answered(model, fake, volume, word, reason, caplog):
     bad, good = ask(model, volume, f"this {word} on the left"), ask(model, volume, "nodule on the left")
     for _ in range(10):
-        claimed = jobs.claim("one", ["fake"])
+        claimed = jobs.claim("one", versions())
         if claimed is None:
             break
         jobs.perform(claimed, fake)
@@ -138,7 +145,7 @@ def test_a_scan_that_cannot_be_read_does_not_stop_the_others(model, fake, librar
     jobs.want(model, library)
     jobs.want(model, other)
     for _ in range(20):
-        claimed = jobs.claim("one", ["fake"])
+        claimed = jobs.claim("one", versions())
         if claimed is None:
             break
         jobs.perform(claimed, fake)
@@ -150,14 +157,14 @@ def test_a_scan_that_cannot_be_read_does_not_stop_the_others(model, fake, librar
 def test_an_engine_that_goes_away_costs_no_try(model, fake, volume):
     row = ask(model, volume, "the engine leaves")
     with pytest.raises(EngineUnavailable):
-        jobs.perform(jobs.claim("one", ["fake"]), fake)
+        jobs.perform(jobs.claim("one", versions()), fake)
     assert state(row) == Work.QUEUED
     assert row.tries == 0
 
 
 def test_work_that_is_stopped_goes_back_untried(model, fake, volume):
     row = ask(model, volume, "nodule on the left")
-    claimed = jobs.claim("one", ["fake"])
+    claimed = jobs.claim("one", versions())
     claimed.stop()
     assert jobs.perform(claimed, fake) == 0
     assert (state(row), row.tries) == (Work.QUEUED, 0)
@@ -165,7 +172,7 @@ def test_work_that_is_stopped_goes_back_untried(model, fake, volume):
 
 def test_work_that_takes_too_long_is_given_up(model, fake, volume):
     row = ask(model, volume, "nodule on the left")
-    claimed = jobs.claim("one", ["fake"])
+    claimed = jobs.claim("one", versions())
     claimed.until = 0.0
     assert jobs.perform(claimed, fake) == 0
     assert state(row) == Work.QUEUED
@@ -174,7 +181,7 @@ def test_work_that_takes_too_long_is_given_up(model, fake, volume):
 
 def test_a_lease_is_renewed_while_the_work_goes_on(model, volume):
     row = ask(model, volume, "nodule on the left")
-    claimed = jobs.claim("one", ["fake"])
+    claimed = jobs.claim("one", versions())
     expire(row)
     claimed.renewed -= jobs.LEASE.total_seconds()
     assert claimed.keep()
@@ -186,7 +193,7 @@ def test_who_waits_comes_first(model, library):
     jobs.want(model, library[:1])
     other = Finding.objects.exclude(volume=library[0].volume).first()
     jobs.want(model, [other], urgent=True)
-    assert jobs.claim("one", ["fake"]).rows[0].finding == other
+    assert jobs.claim("one", versions()).rows[0].finding == other
 
 
 def test_a_full_queue_says_when_to_come_back(model, volume, settings):
@@ -200,7 +207,7 @@ def test_a_full_queue_says_when_to_come_back(model, volume, settings):
 
 def test_a_changed_truth_is_worked_out_again(model, fake, finding):
     jobs.want(model, [finding])
-    jobs.perform(jobs.claim("one", ["fake"]), fake)
+    jobs.perform(jobs.claim("one", versions()), fake)
     finding.truth_sha256 = "1" * 64
     finding.save()
     assert jobs.want(model, [finding]) == 1
@@ -235,5 +242,84 @@ def test_the_newest_version_of_the_preferred_engine_is_asked(model, fake, settin
     best = jobs.register(better)
     assert jobs.models_in_use() == [best, newer]
     assert jobs.preferred_model() == best
-    jobs.say_alive("here", ["fake"], {})
+    jobs.say_alive("here", versions(), {})
     assert jobs.preferred_model() == newer  # the better one has no worker now
+
+
+def test_one_version_never_answers_for_another(model, fake, finding):
+    newer = jobs.register(Fake("2"))
+    jobs.want(model, [finding])
+    assert jobs.claim("one", [newer]) is None
+    jobs.say_alive("one", [newer], {})
+    assert jobs.alive_models() == {newer.pk}
+    assert jobs.claim("one", [model]).rows[0].model == model
+
+
+def test_what_was_not_asked_is_no_miss(model, fake, finding):
+    jobs.want(model, [finding])
+    jobs.perform(jobs.claim("one", [model]), fake)
+    jobs.ask_again(Grounding.objects.all())  # it was asked once, and is not this time
+    claimed = jobs.claim("one", [model])
+    unasked = replace(fake.answer("", finding.volume.grid), note="No embedding.", asked=False)
+    fake.answer = lambda sentence, grid: unasked
+    jobs.perform(claimed, fake)
+    row = Grounding.objects.get()
+    assert (row.state, row.asked, row.note) == (Work.DONE, False, "No embedding.")
+    assert (row.dice, row.hit, row.official, row.checks) == (None, None, None, {})
+
+
+def test_a_full_queue_of_one_model_keeps_nobody_from_another(model, volume, settings):
+    settings.HINT_QUEUE_LIMIT = 1
+    ask(model, volume, "one")
+    ask(jobs.register(Fake("2")), volume, "two")
+    with pytest.raises(jobs.QueueFull):
+        ask(model, volume, "three")
+
+
+def test_nobody_waits_any_more_for_what_is_worked_out_anew(model, fake, finding):
+    jobs.want(model, [finding], urgent=True)
+    jobs.perform(jobs.claim("one", [model]), fake)
+    finding.truth_sha256 = "1" * 64
+    finding.save()
+    jobs.want(model, [finding])
+    assert Grounding.objects.get().priority == 0
+
+
+def test_a_file_that_the_engine_cannot_open_is_not_a_damaged_scan(model, fake, finding, caplog):
+    def locked(voxels, grid, sentences, *, progress=None):
+        raise PermissionError("lock")
+
+    fake.ground = locked
+    jobs.want(model, [finding])
+    jobs.perform(jobs.claim("one", [model]), fake)
+    assert "engine stopped with an error" in Grounding.objects.get().reason
+
+
+def test_a_worker_without_engines_ends_and_says_so(model, volume):
+    worker = Worker()
+    worker.engines["fake"], worker.models["fake"] = Fake(), model
+    ask(model, volume, "the engine leaves")
+    worker.work(poll=0)
+    assert worker.exit_code == os.EX_TEMPFAIL
+    assert "GPU has gone away" in worker.refused["fake"]
+    assert Grounding.objects.get().state == Work.QUEUED
+
+
+def test_a_database_that_is_away_for_a_moment_ends_no_worker(model, volume, monkeypatch, caplog):
+    worker = Worker()
+    worker.engines["fake"], worker.models["fake"] = Fake(), model
+    row = ask(model, volume, "nodule on the left")
+    real, away = jobs.claim, [OperationalError("restarting")] * 2
+
+    def claim(*args, **options):
+        if away:
+            raise away.pop()
+        return real(*args, **options)
+
+    monkeypatch.setattr(jobs, "claim", claim)
+    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)  # the test's own transaction
+    monkeypatch.setattr(hint_worker, "_answering", worker)
+    monkeypatch.setattr(worker.stopping, "wait", lambda seconds: None)
+    assert worker.step_if_possible() is None
+    hint_worker.answer(model.pk, volume.pk)  # a ring waits for the database, and is not lost
+    assert state(row) == Work.DONE

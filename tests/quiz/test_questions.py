@@ -4,19 +4,21 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from cases.imaging import masks
-from quiz import attempts, jobs, questions
+from quiz import assignments, attempts, jobs, questions
 from quiz.models import Attempt, Grounding, Question, Work
-from tests.fake_engine import OPPOSITE, work_off
+from tests.fake_engine import OPPOSITE, versions, work_off
 
 RIGHT = (6, 22, 35)
 
 
 @pytest.fixture
 def worker(model):
-    jobs.say_alive("here", ["fake"], {})
+    jobs.say_alive("here", versions(), {})
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_a_question_is_asked_queued_and_answered(done, model, worker, fake, as_u
     assert (masks.from_wire(one["outline"], (24, 40, 48)).dense() == expected).all()
     fragment = client.get(f"/attempts/{done.pk}/questions/{one['id']}/").content.decode()
     assert "Marks 22.50 ml, slices 16 to 20" in fragment  # k 4 to 8 of 24: numbers 24 - 8 and 24 - 4
-    assert "not measured yet" in fragment
+    assert "could not be read" in fragment  # the fake engine names no category
     assert "hx-get" not in fragment  # it has stopped asking
 
 
@@ -64,7 +66,7 @@ def test_before_submission_nothing_can_be_asked(trainee, finding, model):
 
 def test_not_while_another_finding_of_the_scan_is_open(done, model, trainee, library):
     attempts.open_attempt(trainee, library[2])
-    with pytest.raises(questions.QuestionRefused, match="1 on this scan is still for you"):
+    with pytest.raises(questions.QuestionRefused, match="1 finding on this scan is still for you"):
         questions.ask(done, "right pleural effusion")
 
 
@@ -133,14 +135,14 @@ def test_without_a_worker_it_says_so_and_stops_turning(done, model, as_user, tra
     fragment = as_user(trainee).get(f"/attempts/{done.pk}/questions/{question.pk}/").content.decode()
     assert "No worker for fake 1 is running" in fragment
     assert 'class="busy"' not in fragment
-    jobs.say_alive("here", ["fake"], {})
+    jobs.say_alive("here", versions(), {})
     fragment = as_user(trainee).get(f"/attempts/{done.pk}/questions/{question.pk}/").content.decode()
     assert 'class="busy"' in fragment
 
 
 def test_a_worker_that_died_while_answering_is_not_believed_in(done, model, worker, as_user, trainee):
     question = questions.ask(done, "nodule on the left")
-    jobs.claim("here", ["fake"])
+    jobs.claim("here", versions())
     assert questions.standing(question).state == "queued"  # read before the claim
     question.refresh_from_db()
     question.grounding.refresh_from_db()
@@ -178,3 +180,90 @@ def test_an_answer_that_nothing_can_be_held_against_says_its_doubt(done, model, 
     told = questions.told(Question.objects.select_related("grounding__model").get(pk=asked.pk))
     assert says in told.doubt
     assert bool(told.doubt) is bool(says)
+
+
+def test_an_answer_is_withheld_while_another_finding_of_the_scan_is_to_be_answered(
+    done, model, worker, fake, as_user, trainee, library, paint
+):
+    question = questions.ask(done, "nodule on the right")
+    work_off(fake)
+    client = as_user(trainee)
+    api, page = f"/api/v1/attempts/{done.pk}/questions/", f"/attempts/{done.pk}/questions/{question.pk}/"
+    assert client.get(api).json()[0]["outline"]
+    other = attempts.open_attempt(trainee, library[2])
+    for told in (client.get(api).json()[0], client.get(f"{api}{question.pk}/").json()):
+        assert told["outline"] is None
+        assert "1 finding on this scan is still for you to answer" in told["detail"]
+    for address in (page, f"/attempts/{done.pk}/"):
+        content = client.get(address).content.decode()
+        assert "would give away where to look" in content
+        assert "22.50 ml" not in content
+        assert "slices 16" not in content
+    attempts.submit_attempt(other, payload=paint(*RIGHT))
+    assert client.get(api).json()[0]["outline"]
+    assert "22.50 ml" in client.get(page).content.decode()
+
+
+def test_an_exam_that_comes_later_withholds_it_too(done, model, worker, fake, case_set, cohort, faculty):
+    question = questions.ask(done, "nodule on the right")
+    work_off(fake)
+    question = Question.objects.get()
+    assert questions.told(question).slices
+    now = timezone.now()
+    assignments.assign(
+        case_set, cohort=cohort, opens_at=now, closes_at=now + timedelta(days=1), by=faculty, exam=True
+    )  # two findings of this scan, of which one was answered in practice
+    assert "1 finding on this scan is still for you to answer" in questions.withheld_from(done)
+    assert questions.told(question).slices is None
+
+
+def test_what_an_answer_gave_away_counts_as_help_only_where_it_lies(model, worker, fake, trainee, library, paint):
+    """The fake engine marks 22.5 ml at the left, on the nodule: log2(5000 / 22.5) = 7.8 bits."""
+    asked_of = attempts.submit_attempt(attempts.open_attempt(trainee, library[1]), payload=paint(*RIGHT))
+    questions.ask(asked_of, "nodule on the left")
+    work_off(fake)
+    on_it = attempts.open_attempt(trainee, library[0])
+    assert on_it.hint_bits == 0  # before submission it would say that the answer was right
+    one = attempts.submit_attempt(on_it, payload=paint(*RIGHT))
+    two = attempts.submit_attempt(attempts.open_attempt(trainee, library[2]), payload=paint(*RIGHT))
+    assert one.hint_bits == pytest.approx(7.8, abs=0.01)
+    assert two.hint_bits == 0
+
+
+def test_a_sentence_on_which_the_model_fails_is_asked_twice_and_no_more(done, model, worker, fake):
+    for _ in range(2):
+        question = questions.ask(done, "this refuses")
+        work_off(fake)
+    question.refresh_from_db()
+    assert question.times == 2
+    calls = len(fake.calls)
+    with pytest.raises(questions.QuestionRefused, match="word it another way"):
+        questions.ask(done, "this refuses")
+    work_off(fake)
+    assert len(fake.calls) == calls
+
+
+def test_what_the_model_cannot_be_asked_is_said(done, model, worker, fake, as_user, trainee):
+    question = questions.ask(done, "nodule on the left")
+    work_off(fake)
+    Grounding.objects.update(asked=False, note="VoxTell was not asked: no embedding.", mask_key="")
+    fragment = as_user(trainee).get(f"/attempts/{done.pk}/questions/{question.pk}/").content.decode()
+    assert "fake 1 cannot be asked this: VoxTell was not asked: no embedding." in fragment
+    assert "Marks nothing" not in fragment
+    assert 'class="busy"' not in fragment
+
+
+def test_many_questions_cost_no_more_queries_than_one(done, model, worker, fake):
+    def cost() -> int:
+        attempt = Attempt.objects.select_related("finding__volume", "user", "assignment").get(pk=done.pk)
+        with CaptureQueriesContext(connection) as captured:
+            questions.of(attempt)
+        return len(captured)
+
+    questions.ask(done, "nodule on the left")
+    work_off(fake)
+    one = cost()
+    for n in range(6):
+        questions.ask(done, f"nodule {n} on the left")
+        work_off(fake)
+    assert cost() == one

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             new = self._embed(engine)
         except EngineError as error:
             raise CommandError(str(error)) from error
-        unasked = Grounding.objects.filter(model__engine=engine.name, note__startswith="VoxTell was not asked")
+        unasked = Grounding.objects.filter(model__engine=engine.name, asked=False)
         self.stdout.write(f"{new} sentences embedded into {opened['bank']}, {jobs.ask_again(unasked)} asked again")
 
     def _embed(self, engine: Any) -> int:

@@ -56,3 +56,5 @@ class Command(BaseCommand):
                 worker.work_by_ring()
             else:
                 worker.work(poll=options["poll"])
+        if worker.exit_code:
+            raise SystemExit(worker.exit_code)

@@ -42,7 +42,7 @@ class Command(BaseCommand):
         if not worker.engines:
             reasons = " ".join(f"{name}: {sentence}" for name, sentence in worker.refused.items())
             raise CommandError(f"No engine can run here. {reasons}".strip())
-        model = jobs.register(next(iter(worker.engines.values())))
+        model = next(iter(worker.models.values()))
         asked = Finding.objects.usable().select_related("volume").order_by("volume__name", "channel")
         if options["category"]:
             asked = asked.filter(category_id=options["category"])
