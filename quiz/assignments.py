@@ -9,6 +9,9 @@ from django.db import transaction
 from cases.models import Finding, FindingQuerySet
 from quiz.models import Assignment, Attempt, CaseSet, CaseSetItem, Cohort, Opinions, User
 
+NAME_LETTERS = 120
+"""A case set's name has no more."""
+
 
 class AssignmentRefused(Exception):
     """A case set or assignment that cannot be made as asked; ``sentence`` says why."""
@@ -62,7 +65,7 @@ def update_case_set(
 ) -> CaseSet:
     """Change a case set. Once somebody has begun an assignment of it, only its name and description may change."""
     _check_findings(findings)
-    begun = Attempt.objects.filter(assignment__case_set=case_set).exists()
+    begun = is_begun(case_set)
     asked = [finding.pk for finding in findings]
     if begun and (mode != case_set.mode or asked != list(case_set.items.values_list("finding", flat=True))):
         raise AssignmentRefused(
@@ -76,6 +79,19 @@ def update_case_set(
             case_set.items.all().delete()
             _put_items(case_set, findings)
     return case_set
+
+
+def is_begun(case_set: CaseSet) -> bool:
+    """Whether somebody has opened a finding of one of its assignments."""
+    return Attempt.objects.filter(assignment__case_set=case_set).exists()
+
+
+def copy_case_set(case_set: CaseSet, *, owner: User) -> CaseSet:
+    """A case set of the same findings in the same order, which nobody has begun."""
+    findings = [item.finding for item in case_set.items.select_related("finding")]
+    ending = " (copy)"
+    name = case_set.name[: NAME_LETTERS - len(ending)] + ending
+    return create_case_set(owner, name=name, description=case_set.description, mode=case_set.mode, findings=findings)
 
 
 def _check_findings(findings: Sequence[Finding]) -> None:
@@ -104,16 +120,31 @@ def assign(
 ) -> Assignment:
     """Give a case set to a cohort from one time to another. Only teachers of the cohort may.
 
-    opinions: which of a model's opinions trainees may ask for; none in an exam, whatever it says.
+    opinions: which of a model's opinions trainees may ask for. An exam shows none, and is not made if it asks for all.
     """
+    if exam and opinions == Opinions.RAW:
+        raise AssignmentRefused("An exam shows no opinion of a model. Choose no opinions, or do not make it an exam.")
     if closes_at <= opens_at:
         raise AssignmentRefused("The assignment must close after it opens.")
     if not cohort.faculty.filter(pk=by.pk).exists():
         raise AssignmentRefused("You do not teach that cohort.")
     return Assignment.objects.create(
         case_set=case_set, cohort=cohort, opens_at=opens_at, closes_at=closes_at, created_by=by,
-        opinions=opinions, exam=exam,
+        opinions=Opinions.OFF if exam else opinions, exam=exam,
     )  # fmt: skip
+
+
+def move_closing(assignment: Assignment, *, closes_at: datetime, now: datetime) -> Assignment:
+    """Close an assignment at another time, or now. Nothing else about it changes: an exam stays the exam it was."""
+    if closes_at <= assignment.opens_at:
+        raise AssignmentRefused("The assignment must close after it opens.")
+    if closes_at < now:
+        raise AssignmentRefused("That time has passed. To end the assignment, close it now.")
+    if assignment.exam and now < closes_at < assignment.closes_at and assignment.attempts.exists():
+        raise AssignmentRefused("Somebody has begun this exam: it can be closed now or given more time, not less.")
+    assignment.closes_at = closes_at
+    assignment.save(update_fields=["closes_at"])
+    return assignment
 
 
 # -- looking ----------------------------------------------------------------------------------------------------------

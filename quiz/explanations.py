@@ -1,6 +1,7 @@
 """How an attempt was scored, on demand: the parts in sentences, and pictures of what every voxel counted as."""
 
 import base64
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from quiz.models import Attempt
 from quiz.scoring.described import sections
 from quiz.scoring.explain import KINDS
 from quiz.scoring.rules import SCORER_VERSION
+
+logger = logging.getLogger(__name__)
 
 COLOURS: dict[str, Colour] = {
     "hit": (56, 189, 248),
@@ -101,6 +104,21 @@ def pictures_of(attempt: Attempt) -> list[Tile]:
     """A few slices with what counted as what: those with mistakes first. Raises OSError or MaskError."""
     areas = grading.areas_of(attempt)
     return [_tile(attempt, areas.on_slices([k]), k) for k in _worth_seeing(attempt, areas)]
+
+
+def page_of(attempt: Attempt) -> dict[str, Any]:
+    """What a page shows of how a submitted attempt was scored: parts, and tiles with their legend or why there are none."""
+    page: dict[str, Any] = {"parts": parts_of(attempt)}
+    if not is_current(attempt):
+        return page | {
+            "problem": "The rules or the reference have changed since, so there are no pictures of this score."
+        }
+    try:
+        tiles = pictures_of(attempt)
+    except (OSError, masks.MaskError, slices.SliceError) as error:
+        logger.error("no pictures of attempt %d: %s", attempt.pk, error)
+        return page | {"problem": "The pictures cannot be made: part of this scan cannot be read."}
+    return page | {"tiles": tiles, "legend": legend_of(tiles)}
 
 
 def legend_of(tiles: Iterable[Tile]) -> list[tuple[str, str]]:

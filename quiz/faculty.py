@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.text import slugify
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from cases.models import Finding
-from quiz import access, assignments, evaluations, jobs
+from quiz import access, assignments, evaluations, explanations, jobs
 from quiz.access import faculty_required
-from quiz.forms import AssignmentForm, CaseSetForm, FindingSearchForm
-from quiz.models import CaseSet, EngineEvaluation, Mode, User
+from quiz.forms import AssignmentForm, CaseSetForm, ClosingForm, FindingSearchForm, local_input
+from quiz.models import Assignment, CaseSet, EngineEvaluation, Mode, User
 
 PAGE = 40
 
@@ -96,9 +96,11 @@ def _case_set_form(request: HttpRequest, existing: CaseSet | None) -> HttpRespon
         except assignments.AssignmentRefused as error:
             form.add_error(None, error.sentence)
         else:
-            messages.success(request, f"“{saved.name}” is saved with {len(picked)} findings.")
+            many = "1 finding" if len(picked) == 1 else f"{len(picked)} findings"
+            messages.success(request, f"“{saved.name}” is saved with {many}.")
             return redirect("faculty-case-set", pk=saved.pk)
-    context = {"form": form, "case_set": existing, "picked": picked, **_search(request)}
+    begun = existing is not None and assignments.is_begun(existing)
+    context = {"form": form, "case_set": existing, "begun": begun, "picked": picked, **_search(request)}
     return render(request, "quiz/faculty/case_set.html", context, status=422 if form.errors else 200)
 
 
@@ -109,6 +111,15 @@ def _picked(request: HttpRequest, existing: CaseSet | None) -> list[Finding]:
     sent = [int(pk) for pk in request.POST.getlist("finding") if pk.isdecimal()]
     known = Finding.objects.usable().in_bulk(sent)
     return [known[pk] for pk in dict.fromkeys(sent) if pk in known]
+
+
+@require_POST
+@faculty_required
+def case_set_copy(request: HttpRequest, pk: int) -> HttpResponse:
+    chosen = get_object_or_404(access.case_sets_of(_me(request)), pk=pk)
+    made = assignments.copy_case_set(chosen, owner=_me(request))
+    messages.success(request, f"This is “{made.name}”: nobody has begun it, so everything about it can be changed.")
+    return redirect("faculty-case-set", pk=made.pk)
 
 
 @faculty_required
@@ -134,10 +145,41 @@ def assign(request: HttpRequest, pk: int) -> HttpResponse:
 @faculty_required
 @require_GET
 def assignment(request: HttpRequest, pk: int) -> HttpResponse:
+    one = _taught(request, pk)
+    return _assignment_page(request, one, ClosingForm(initial={"closes_at": local_input(one.closes_at)}))
+
+
+def _taught(request: HttpRequest, pk: int) -> Assignment:
     taught = access.assignments_taught_by(_me(request)).select_related("case_set", "cohort")
-    one = get_object_or_404(taught, pk=pk)
-    context = {"overview": assignments.overview(one), "whole": one.case_set.mode == Mode.VOLUME}
-    return render(request, "quiz/faculty/assignment.html", context)
+    return get_object_or_404(taught, pk=pk)
+
+
+def _assignment_page(request: HttpRequest, one: Assignment, closing: ClosingForm) -> HttpResponse:
+    context = {
+        "overview": assignments.overview(one),
+        "assignment": one,
+        "open": one.is_open(timezone.now()),
+        "whole": one.case_set.mode == Mode.VOLUME,
+        "closing": closing,
+    }
+    return render(request, "quiz/faculty/assignment.html", context, status=422 if closing.errors else 200)
+
+
+@require_POST
+@faculty_required
+def assignment_closing(request: HttpRequest, pk: int) -> HttpResponse:
+    """Close it now, or at another time."""
+    one, now = _taught(request, pk), timezone.now()
+    form = ClosingForm(request.POST)
+    if form.is_valid():
+        closes_at = now if form.cleaned_data["now"] else form.cleaned_data["closes_at"]
+        try:
+            assignments.move_closing(one, closes_at=closes_at, now=now)
+        except assignments.AssignmentRefused as error:
+            form.add_error(None, error.sentence)
+        else:
+            return redirect("faculty-assignment", pk=one.pk)
+    return _assignment_page(request, one, form)
 
 
 class _Echo:
@@ -164,10 +206,10 @@ def assignment_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 @faculty_required
 @require_GET
 def attempt(request: HttpRequest, pk: int) -> HttpResponse:
-    """A member's submitted answer, in words and numbers."""
+    """A member's submitted answer, in words, numbers and pictures of what was painted."""
     taught = access.attempts_taught_by(_me(request)).submitted()
     one = get_object_or_404(taught.select_related("finding__volume", "user", "assignment__case_set"), pk=pk)
-    context = {"attempt": one, "finding": one.finding, "volume": one.finding.volume, "result": one.result}
+    context = {"attempt": one, "finding": one.finding, "result": one.result, **explanations.page_of(one)}
     return render(request, "quiz/faculty/attempt.html", context)
 
 

@@ -84,8 +84,12 @@ class CaseSetForm(forms.ModelForm):
         widgets = {"description": forms.Textarea(attrs={"rows": 2})}
 
 
-def _local(moment: Any) -> str:
+def local_input(moment: Any) -> str:
+    """A moment as an input of local time holds it."""
     return timezone.localtime(moment).strftime("%Y-%m-%dT%H:%M")
+
+
+EXAM = "An exam shows no model’s opinion, and of the hints only the words that are free."
 
 
 class AssignmentForm(forms.Form):
@@ -96,7 +100,7 @@ class AssignmentForm(forms.Form):
         choices=Opinions.choices, initial=Opinions.CHECKED, required=False, label="Opinions of a model",
         help_text="They come after a trainee’s own first mark, with the model’s record beside them.",
     )  # fmt: skip
-    exam = forms.BooleanField(required=False, label="Exam", help_text="An exam never shows a model’s opinion.")
+    exam = forms.BooleanField(required=False, label="Exam", help_text=EXAM)
 
     def clean_opinions(self) -> str:
         return self.cleaned_data["opinions"] or Opinions.CHECKED
@@ -105,5 +109,20 @@ class AssignmentForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["cohort"].queryset = access.cohorts_of(faculty)  # type: ignore[attr-defined]
         now = timezone.now()
-        self.fields["opens_at"].initial = _local(now)
-        self.fields["closes_at"].initial = _local(now + timedelta(days=14))
+        self.fields["opens_at"].initial = local_input(now)
+        self.fields["closes_at"].initial = local_input(now + timedelta(days=14))
+
+
+class ClosingForm(forms.Form):
+    """When an assignment closes; ``now`` closes it at once, whatever time the form holds."""
+
+    closes_at = forms.DateTimeField(
+        required=False, label="Closes", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    now = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if not self.errors and not given.get("now") and given.get("closes_at") is None:
+            raise forms.ValidationError("Say when it closes.")
+        return given

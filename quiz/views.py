@@ -1,6 +1,5 @@
 """The trainee's pages. Each view fetches among what this person may see, asks one service, and renders."""
 
-import logging
 from datetime import timedelta
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from cases.imaging import masks, slices
+from cases.imaging import masks
 from cases.manifest import manifest
 from cases.models import Category, Volume
 from quiz import access, attempts, explanations, hints, jobs, opinions, questions, telemetry
@@ -22,8 +21,6 @@ from quiz.forms import SubmissionForm
 from quiz.learning import looks, search
 from quiz.models import Assignment, Attempt, Confidence, Mode, Opinions, User
 from quiz.scoring import described, rules
-
-logger = logging.getLogger(__name__)
 
 
 def _me(request: HttpRequest) -> User:
@@ -274,17 +271,7 @@ def attempt_explained(request: HttpRequest, pk: int) -> HttpResponse:
     attempt = _my_attempt(request, pk)
     if not attempt.is_submitted:
         raise Http404
-    context: dict[str, Any] = {"attempt": attempt, "parts": explanations.parts_of(attempt)}
-    if explanations.is_current(attempt):
-        try:
-            tiles = explanations.pictures_of(attempt)
-            context |= {"tiles": tiles, "legend": explanations.legend_of(tiles)}
-        except (OSError, masks.MaskError, slices.SliceError) as error:
-            logger.error("no pictures of attempt %d: %s", attempt.pk, error)
-            context["problem"] = "The pictures cannot be made: part of this scan cannot be read."
-    else:
-        context["problem"] = "The rules or the reference have changed since, so there are no pictures of this score."
-    return render(request, "quiz/explained.html", context)
+    return render(request, "quiz/explained.html", {"attempt": attempt, "jumps": True} | explanations.page_of(attempt))
 
 
 @login_required

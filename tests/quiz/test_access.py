@@ -52,8 +52,11 @@ TABLE = {
     "faculty-case-sets": ("get", "/faculty/case-sets/", FACULTY),
     "faculty-case-set-new": ("get", "/faculty/case-sets/new/", FACULTY),
     "faculty-case-set": ("get", "/faculty/case-sets/{case_set}/", TAUGHT),
+    "faculty-case-set-copy": ("post", "/faculty/case-sets/{case_set}/copy/", {**TAUGHT, "faculty": 302}),
     "faculty-assign": ("get", "/faculty/case-sets/{case_set}/assign/", TAUGHT),
     "faculty-assignment": ("get", "/faculty/assignments/{assignment}/", TAUGHT),
+    # Without a time the form is refused: 422.
+    "faculty-assignment-closing": ("post", "/faculty/assignments/{assignment}/closing/", {**TAUGHT, "faculty": 422}),
     "faculty-assignment-csv": ("get", "/faculty/assignments/{assignment}/csv/", TAUGHT),
     "faculty-cohort": ("get", "/faculty/cohorts/{cohort}/", TAUGHT),
     "faculty-attempt": ("get", "/faculty/attempts/{done}/", TAUGHT),
