@@ -37,6 +37,13 @@ def sure(confidence: float) -> str:
 
 
 @register.filter
+def sentence_case(words: str) -> str:
+    """Title Case as the rest of the site writes it: "Two-factor authentication". Words in capitals stay."""
+    plain = [word if word.isupper() and len(word) > 1 else word.lower() for word in words.split()]
+    return " ".join([word.capitalize() if n == 0 and word.islower() else word for n, word in enumerate(plain)])
+
+
+@register.filter
 def score(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f}"
 

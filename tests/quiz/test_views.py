@@ -1,6 +1,10 @@
+import re
+
+import pytest
 from django.test import Client
 
 from quiz import attempts
+from quiz.templatetags.sightline import sentence_case
 
 EMPTY = '{"size": [24, 40, 48], "runs": {}}'
 
@@ -122,3 +126,32 @@ def test_the_downloads_lie_on_the_ct_that_was_imported(trainee, library, as_user
     expected = np.zeros(ct.shape, np.uint8)
     expected[10:15, 12:17, 17] = 1
     assert (np.asarray(got["painted"].dataobj) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/accounts/login/", ["<h1>Sign in</h1>", "<title>Sign in · Sightline</title>"]),
+        ("/accounts/signup/", ["<h1>Sign up</h1>", "<title>Signup · Sightline</title>"]),
+        ("/accounts/password/reset/", ["<h1>Reset your password</h1>"]),
+        ("/accounts/password/reset/done/", ["<h1>The link is on its way</h1>"]),
+    ],
+)
+def test_pages_of_the_account_speak_like_the_others(db, address, words):
+    page = re.sub(r">\s+|\s+<", lambda found: found[0].strip(), Client().get(address).content.decode())
+    for expected in words:
+        assert expected in page
+    assert not re.search("Sign In|Sign Up|Password Reset|contact us", page)
+    main = page[page.index("<main") :]
+    assert all('class="button"' in button for button in re.findall("<button[^>]*>", main))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (" Two-Factor Authentication\n", "Two-factor authentication"), ("Set up TOTP", "Set up TOTP"),
+        ("A Token", "A token"), ("", ""),
+    ],
+)  # fmt: skip
+def test_sentence_case(words, expected):
+    assert sentence_case(words) == expected
