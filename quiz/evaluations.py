@@ -199,8 +199,9 @@ class Known:
 def overview() -> list[Known]:
     """Every model that is known here, the newest version of an engine first, and then those that were only evaluated."""
     newest = {(one.engine, one.version): one for one in _newest()}
-    answered = Count("groundings", filter=Q(groundings__state=Work.DONE))
-    failed = Count("groundings", filter=Q(groundings__state=Work.FAILED))
+    of_findings = Q(groundings__finding__isnull=False)  # the others are people's own questions
+    answered = Count("groundings", filter=of_findings & Q(groundings__state=Work.DONE, groundings__asked=True))
+    failed = Count("groundings", filter=of_findings & Q(groundings__state=Work.FAILED))
     rows = HintModel.objects.annotate(answered=answered, failed=failed).order_by("engine", "-registered_at", "-id")
     known = [
         Known(row.engine, row.version, row, newest.pop((row.engine, row.version), None), row.answered, row.failed)

@@ -262,26 +262,30 @@ def _heat(attempt: Attempt) -> Hint:
     if row.heat_key and _may_show(attempt, row, "heat"):
         heat = opinions.heat_of(row.heat_key)
         number = attempt.finding.volume.grid.slice_number(min(shown.peak(heat)[0], attempt.finding.volume.size_k - 1))
-        text = f"{row.model.engine} thinks it is in the violet region, strongest around slice {number}."
+        text = f"The model {row.model.engine} thinks it is in the violet region, strongest around slice {number}."
         return _said(attempt, row, "heat", text, _left(attempt, row.heat_ml, HEAT_BITS), row.heat_key)
     if not row.heat_key:
-        return _said(attempt, row, "heat", f"{row.model.engine} marks nothing here. {row.note}".strip(), 0.0)
+        return _said(attempt, row, "heat", f"The model {row.model.engine} marks nothing here. {row.note}".strip(), 0.0)
     if attempt.assignment is not None:
-        return Hint(f"{row.model.engine} does not point at the reference here, so its opinion is not shown.", 0.0)
+        return Hint(
+            f"The model {row.model.engine} does not point at the reference here, so its opinion is not shown.", 0.0
+        )
     return _neighbourhood(attempt, row)
 
 
 def _outline(attempt: Attempt) -> Hint:
     row = _opinion(attempt)
     if not row.mask_key:
-        return _said(attempt, row, "outline", f"{row.model.engine} outlines nothing here. {row.note}".strip(), 0.0)
+        return _said(
+            attempt, row, "outline", f"The model {row.model.engine} outlines nothing here. {row.note}".strip(), 0.0
+        )
     if not _may_show(attempt, row, "outline"):
         return Hint(
-            f"{row.model.engine}’s outline does not agree with the reference here, so it is not shown. "
+            f"The outline of the model {row.model.engine} does not agree with the reference here, so it is not shown. "
             "Submit, and look at the reference itself.",
             0.0,
         )
-    text = f"{row.model.engine} outlines {row.mask_ml:.2f} ml, in violet."
+    text = f"The model {row.model.engine} outlines {row.mask_ml:.2f} ml, in violet."
     return _said(attempt, row, "outline", text, _left(attempt, row.mask_ml, OUTLINE_BITS), row.mask_key)
 
 
@@ -349,8 +353,8 @@ def _neighbourhood(attempt: Attempt, row: Grounding) -> Hint:
         return Hint("There is no region to show here.", 0.0)
     key = storage.save_hint(volume.name, "heat", shown.pack_heat(heat))
     text = (
-        f"{row.model.engine} points elsewhere on this one, so this is not its opinion: the violet region is the wider "
-        "neighbourhood of the reference."
+        f"The model {row.model.engine} points elsewhere on this one, so this is not its opinion: the violet region is "
+        "the wider neighbourhood of the reference."
     )
     return Hint(text, _left(attempt, shown.heat_ml(heat, volume.grid), HEAT_BITS), "reference", None, key)
 

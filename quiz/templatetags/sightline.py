@@ -16,6 +16,11 @@ register = template.Library()
 WIDTH, HEIGHT, PAD = 120, 28, 3
 
 
+@register.simple_tag
+def signup_open() -> bool:
+    return bool(settings.SIGNUP_OPEN)
+
+
 @register.filter
 def percent(value: float | None) -> str:
     """A share as a percentage; a dash where nothing was judged."""

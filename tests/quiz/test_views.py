@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from quiz import attempts
+from quiz.models import User
 from quiz.templatetags.sightline import sentence_case
 
 EMPTY = '{"size": [24, 40, 48], "runs": {}}'
@@ -58,6 +59,15 @@ def test_sign_up_and_go(db):
     fields = {"username": "newcomer", "password1": "quite a long secret 9", "password2": "quite a long secret 9"}
     assert client.post("/accounts/signup/", fields).status_code == 302
     assert "Assigned to you" in client.get("/").content.decode()
+
+
+def test_a_site_may_close_sign_up(client, db, settings):
+    assert 'href="/accounts/signup/"' in client.get("/").content.decode()
+    settings.SIGNUP_OPEN = False
+    assert 'href="/accounts/signup/"' not in client.get("/").content.decode()
+    fields = {"username": "stranger", "password1": "quite a long secret 9", "password2": "quite a long secret 9"}
+    client.post("/accounts/signup/", fields)
+    assert not User.objects.filter(username="stranger").exists()
 
 
 def test_practice_is_answered_in_the_mode_one_likes(trainee, library, as_user):
