@@ -22,7 +22,13 @@ document.addEventListener("click", (event) => {
 
 // -- keys -----------------------------------------------------------------------------------------------------------
 
+// Keys that are down. Submitting and going on need a new press: a key that is held would carry an answer past its feedback.
+const down = new Set();
+window.addEventListener("blur", () => down.clear());
+
 document.addEventListener("keydown", (event) => {
+  const anew = !event.repeat && !down.has(event.key);
+  down.add(event.key);
   if (!viewer.plane || document.querySelector("dialog[open]")) return;
   const typing = event.target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select");
   const control = event.target.closest("button, a, summary, input, select, textarea");
@@ -33,10 +39,10 @@ document.addEventListener("keydown", (event) => {
     return event.shiftKey ? viewer.redo() : viewer.undo();
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Enter" && !control) return viewer.editable ? press("submit") : press("next");
+  if (event.key === "Enter" && !control) return anew && press(viewer.editable ? "submit" : "next");
   if (event.key === " " && !control) {
     event.preventDefault();
-    if (!viewer.editable && !event.repeat) return press("next");
+    if (!viewer.editable) return anew && press("next");
     viewer.spaceHeld = true;
     return;
   }
@@ -47,6 +53,7 @@ document.addEventListener("keydown", (event) => {
   viewerKey(event);
 });
 document.addEventListener("keyup", (event) => {
+  down.delete(event.key);
   if (event.key === " ") viewer.spaceHeld = false;
 });
 
@@ -84,10 +91,19 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, requestConfig } = event.detail;
   if (xhr.status !== 403 && !xhr.responseURL.includes("/accounts/")) return;
   event.detail.shouldSwap = false;
-  renew({ ask: true }).then(() => requestConfig.elt.requestSubmit?.(), () => {});
+  // What the page asks by itself, again and again, does not put a dialog before a person's eyes.
+  renew({ ask: Boolean(requestConfig.triggeringEvent) }).then(() => requestConfig.elt.requestSubmit?.(), () => {});
 });
 
+// The next finding is asked for once, however often it is pressed while its page comes; a page gone back to may ask again.
+let leaving = false;
+window.addEventListener("pageshow", () => (leaving = false));
+
 document.addEventListener("submit", (event) => {
+  if (event.target.querySelector("[data-action=next]")) {
+    if (leaving) event.preventDefault();
+    leaving = true;
+  }
   if (event.target.id !== "answer") return;
   event.preventDefault();
   submit(event.target, viewer, looks?.log(), showResult);
@@ -103,12 +119,20 @@ function showResult(html) {
   document.body.dataset.state = "submitted";
   tool("pan");
   viewer.focus({ preventScroll: true });
+  viewer.whisper(resultInWords());
   Promise.resolve(viewer.showFeedback?.())
     .then(compare)
     .catch((error) => {
       viewer.problem = error.message;
       viewer.redraw();
     });
+}
+
+/** For those who hear the page: verdict, grade and what is said about it. */
+function resultInWords() {
+  const words = (selector) => [...panel.querySelectorAll(`.result ${selector}`)].map((one) => one.textContent.trim());
+  const [grade] = words(".grade");
+  return [...words(".verdict").map((verdict) => `${verdict}.`), grade ? `Grade ${grade} of 100.` : "", ...words(".sentences li")].filter(Boolean).join(" ");
 }
 
 /** Overlay, difference or side by side, where the viewer can. */

@@ -163,6 +163,86 @@ def test_a_whole_answer_without_a_mouse(site):
     room.page.close()
 
 
+def test_a_key_that_is_held_does_not_skip_the_result(site):
+    attempt = site.attempt()
+    room = site.enter(attempt)
+    posts = []
+    room.page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    mine = Attempt.objects.filter(user=attempt.user)
+    for key in ("Enter", " "):
+        room.of("brushMm = 1")
+        room.click(6, 12, 8)
+        hold, submit = room.page.keyboard.down, "Enter"
+        if key == " ":
+            hold(key)  # to pan; the answer goes out meanwhile
+            room.action("submit")
+        else:
+            hold(submit)
+        for _ in range(3):
+            hold(key)  # as the keyboard does by itself
+        room.page.wait_for_selector("[data-feedback]")
+        room.until(f"{VIEWER}.truth !== null")
+        for _ in range(3):
+            hold(key)
+        room.page.wait_for_timeout(200)
+        assert not [url for url in posts if "/next/" in url]
+        room.page.keyboard.up(key)
+        # Pressed anew it goes on, once; and the next finding is not submitted by what is still held.
+        finding = room.page.url
+        hold(key), hold(key)
+        room.page.wait_for_url(lambda url, before=finding: url != before)
+        room.ready()
+        for _ in range(3):
+            hold(key)
+        room.page.wait_for_timeout(200)
+        assert len([url for url in posts if "/next/" in url]) == 1
+        assert len([url for url in posts if "/submit/" in url]) == 1
+        assert mine.filter(state=State.OPENED).count() == 1
+        room.page.keyboard.up(key)
+        posts.clear()
+    room.page.close()
+
+
+def test_going_on_is_asked_for_once(site):
+    room = site.enter()
+    room.of("brushMm = 1")
+    room.click(6, 12, 8)
+    room.action("submit")
+    room.page.wait_for_selector("[data-feedback]")
+    posts = []
+    room.page.on("request", lambda request: posts.append(request.url) if "/next/" in request.url else None)
+    before = room.page.url
+    room.page.evaluate(
+        "() => { const go = document.querySelector('[data-action=next]'); go.click(); setTimeout(() => go.click()); }"
+    )
+    room.page.wait_for_url(lambda url: url != before)
+    assert len(posts) == 1
+    room.page.close()
+
+
+def test_the_map_says_what_enter_and_space_do_before_and_after(room):
+    room.press("Shift+?")
+    for key in ("Enter", "Space"):
+        row = room.page.locator(
+            "#keys div", has=room.page.locator(f"dt:has(kbd:text-is('{key}')):not(:has(kbd + kbd))")
+        ).last
+        assert "after submission, next finding" in row.inner_text()
+    room.press("Escape")
+
+
+def test_the_result_is_said_to_those_who_hear_the_page(site):
+    room = site.enter()
+    room.of("brushMm = 1")
+    room.click(6, 12, 8)
+    room.action("submit")
+    room.page.wait_for_selector("[data-feedback]")
+    room.attempt.refresh_from_db()
+    said = room.page.text_content("ct-viewer [aria-live=polite]")
+    assert said.startswith(f"{room.attempt.get_verdict_display()}. Grade {room.page.text_content('.grade')} of 100. ")
+    assert room.page.locator(".sentences li").first.inner_text() in said
+    room.page.close()
+
+
 def test_tab_reaches_every_control(room):
     # Elements are compared, not their text: the clock's changes as the keys are pressed.
     room.page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
