@@ -246,6 +246,23 @@ def test_the_session_ends_and_one_signs_in_again_in_place(site):
     room.page.close()
 
 
+def test_a_hint_after_the_session_has_ended_leaves_the_page(site, settings):
+    """On a developer's machine, too, where Django answers errors with long pages."""
+    settings.DEBUG = True
+    room = site.enter(expected=("401", "403"))
+    dab(room, A)
+    saved(room)
+    room.context.clear_cookies()
+    room.press("h")
+    room.page.locator("dialog.sign-in [name=login]").wait_for()
+    assert room.painted() == {A}
+    sign_in(room)
+    room.page.wait_for_selector("#hints li.taken")
+    dab(room, B)
+    until_stored(room, {A, B})
+    room.page.close()
+
+
 def test_a_wrong_password_is_said_and_later_is_possible(site):
     room = site.enter(expected=("401", "403"))
     Session.objects.all().delete()
