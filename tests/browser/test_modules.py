@@ -95,6 +95,45 @@ def test_the_ball_is_round_across_slices(modules):
     assert above == below == [".......", ".......", "..###..", "..###..", "..###..", ".......", "......."]
 
 
+LOOPS = """async (rows) => {
+    const { loopsOf } = await import("/viewer/outline.js");
+    return loopsOf((row, col) => rows[row][col] === "#", rows.length, rows[0].length);
+}"""
+
+
+def test_the_border_of_a_mask_in_closed_lines(modules):
+    # An L: down the right side, where only corners count; clockwise from its upper left.
+    assert modules.evaluate(LOOPS, ["#..", "#..", "##."]) == [[0, 0, 0, 1, 2, 1, 2, 2, 3, 2, 3, 0]]
+    # A ring: the hole's border runs the other way round.
+    assert modules.evaluate(LOOPS, ["###", "#.#", "###"]) == [[0, 0, 0, 3, 3, 3, 3, 0], [1, 1, 2, 1, 2, 2, 1, 2]]
+    # Two cells that touch by a corner are two.
+    assert modules.evaluate(LOOPS, ["#.", ".#"]) == [[0, 0, 0, 1, 1, 1, 1, 0], [1, 1, 1, 2, 2, 2, 2, 1]]
+    assert modules.evaluate(LOOPS, ["..", ".."]) == []
+
+
+def test_borders_drawn_by_lot_hold_what_they_surround(modules):
+    rng = np.random.default_rng(3)
+    masks = [rng.random((int(rng.integers(1, 9)), int(rng.integers(1, 9)))) < 0.55 for _ in range(60)]
+    got = modules.evaluate(
+        """async (masks) => {
+            const { loopsOf } = await import("/viewer/outline.js");
+            return masks.map((rows) => loopsOf((row, col) => rows[row][col], rows.length, rows[0].length));
+        }""",
+        [mask.tolist() for mask in masks],
+    )
+    for mask, loops in zip(masks, got, strict=True):
+        # Even-odd along each row: a cell is inside if an odd number of upright sides lie to its left.
+        crossings = np.zeros((mask.shape[0], mask.shape[1] + 1), int)
+        for loop in loops:
+            corners = list(zip(loop[::2], loop[1::2], strict=True))
+            for (row, col), (row_to, col_to) in zip(corners, corners[1:] + corners[:1], strict=True):
+                assert (row == row_to) != (col == col_to)
+                if col == col_to:
+                    crossings[min(row, row_to) : max(row, row_to), col] += 1
+        np.testing.assert_array_equal(crossings.cumsum(axis=1)[:, :-1] % 2 == 1, mask)
+        assert crossings.max(initial=0) <= 1
+
+
 def test_what_an_outline_holds(modules):
     # A square from (1, 1) to (4, 5) with a bite: a triangle whose tip is at (2.6, 3). Cell centres decide. In row 1
     # (y = 1.5) the bite reaches from x = 2 + 0.5 / 1.6 = 2.31 to 3.69: the centres 2.5 and 3.5 are out. In row 2
