@@ -43,9 +43,23 @@ const ACTIONS = {
   "toggle-truth": () => pressed("toggle-truth", viewer.toggle("truth")),
   "toggle-fill": () => pressed("toggle-fill", viewer.toggle("fill")),
   "jump-next": () => viewer.nextStop(),
-  jump: (target) => viewer.moveTo({ k: Number(target.dataset.k), j: Number(target.dataset.j), i: Number(target.dataset.i) }),
-  help: () => document.getElementById("keys")?.showModal(),
+  jump: (target) => viewer.reveal({ k: Number(target.dataset.k), j: Number(target.dataset.j), i: Number(target.dataset.i) }),
+  help,
 };
+
+/** Keys, and for fingers, which find no titles by resting on them, the icons beside the picture with their names. */
+function help() {
+  const dialog = document.getElementById("keys");
+  const named = [...all(".rail button")].filter((one) => one.checkVisibility()).map((button) => {
+    const item = document.createElement("li"), icon = document.createElement("i");
+    icon.ariaHidden = "true";
+    icon.append(button.firstChild.cloneNode(true));
+    item.append(icon, button.title.replace(/ \([^)]*\)$/, ""));
+    return item;
+  });
+  dialog.querySelector(".icons").replaceChildren(...named);
+  dialog.showModal();
+}
 
 /** Limits of HU for brush, lasso and growing; the fields show them. */
 function limits(change) {

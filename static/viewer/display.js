@@ -1,7 +1,7 @@
 // The half of <ct-viewer> that is looked at: panes, position, window, zoom, words. The other half takes paint.
 
 import { Cine } from "./cine.js";
-import { zoomAt } from "./geometry.js";
+import { panTo, zoomAt } from "./geometry.js";
 import { arrange, rectAt } from "./layout.js";
 import { Pane } from "./pane.js";
 
@@ -148,18 +148,29 @@ export class Display extends HTMLElement {
     this.announce();
   }
 
+  /** Go to a voxel and see it: where a pane is zoomed in on somewhere else it moves over. */
+  reveal({ k, j, i }) {
+    this.moveTo({ k, j, i });
+    this.arrange(this.clientWidth, this.clientHeight);
+    for (const pane of this.panes) {
+      const { row, col } = pane.plane.place(this.cursor);
+      Object.assign(pane.camera, panTo(pane.camera, pane.screen(row, col), pane.rect));
+    }
+  }
+
   /** Slices towards the head are positive, in axial view; further back or left in the others. */
   step(by) {
     if (this.plane) this.moveTo({ [this.plane.axis]: this.slice + by });
   }
 
-  /** Slice number as people read it: 1 is the most superior. */
-  get #number() {
-    return this.plane.axis === "k" ? this.size[0] - this.cursor.k : this.slice + 1;
+  /** A pane's slice number as people read it: 1 is the most superior. */
+  numberOf({ plane }) {
+    const slice = this.cursor[plane.axis];
+    return `${plane.axis === "k" ? plane.depth - slice : slice + 1} / ${plane.depth}`;
   }
 
   announce() {
-    this.out("slice", `${this.#number} / ${this.plane.depth}`);
+    this.out("slice", this.numberOf(this.active));
     this.dispatchEvent(new CustomEvent("viewer:slice", { bubbles: true, detail: { ...this.cursor, view: this.view } }));
   }
 
@@ -301,13 +312,17 @@ export class Display extends HTMLElement {
     const voxel = cell ? this.pointed.plane.voxel(cell.row, cell.col, this.sliceOf(this.pointed)) : this.keyboard.on ? this.cursor : null;
     const hu = voxel ? this.huAt(voxel) : null;
     const words = [
-      `${this.#number} / ${this.plane.depth}`,
+      // Three planes have three numbers, each in its own pane.
+      this.layout === "three" ? "" : this.numberOf(this.active),
       `L ${level}  W ${width}${name ? ` ${name}` : ""}`,
       this.slabMm ? `${this.slabMm} mm slab` : "",
       exact ? "" : "loading the exact slice",
       hu === null ? "" : `${hu} HU`,
     ];
-    const text = words.filter(Boolean).join("   ");
+    // It keeps to its corner, in lines where that is narrow: the letter in the middle of the upper edge stays free.
+    const most = Math.round(this.panes[0].rect.width / 2 - 24);
+    const text = words.filter(Boolean).join(most < 360 ? "\n" : "   ");
     if (this.caption.value !== text) this.caption.value = text;
+    if (this.caption.style.maxWidth !== `${most}px`) this.caption.style.maxWidth = `${most}px`;
   }
 }

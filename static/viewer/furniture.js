@@ -20,11 +20,12 @@ function words(context, text, x, y, wider) {
   else context.fillText(text, x, y);
 }
 
-/** A bar of round length in millimetres at the lower left, and its length. */
+/** A bar of round length in millimetres at the lower left, and its length; above the letter in the middle if it comes near. */
 export function scaleBar(context, frame, rect) {
   const mm = [5, 10, 20, 50, 100].find((length) => length * frame.scale >= 60) || 100;
-  const y = rect.y + rect.height - 18, x = rect.x + 18, length = mm * frame.scale;
+  const x = rect.x + 18, length = mm * frame.scale;
   if (length > rect.width - 90) return;
+  const y = rect.y + rect.height - (18 + length + 60 < rect.width / 2 - 12 ? 18 : 42);
   outlined(context, INK, (wider) => {
     context.lineWidth = 1.5 + wider;
     context.beginPath();
@@ -133,12 +134,14 @@ export function letters(context, rect, names) {
   });
 }
 
-/** The name of a pane, below its upper edge at the right. */
-export function title(context, rect, text, active) {
+/** The name of a pane, and what else there is to say of it, below its upper edge at the right. */
+export function title(context, rect, lines, active) {
   outlined(context, active ? "#7dd3fc" : "#cbd5e1", (wider) => {
-    context.font = `600 13px ${FONT}`;
     context.textAlign = "right";
-    words(context, text, rect.x + rect.width - 12, rect.y + 20, wider);
+    lines.forEach((text, n) => {
+      context.font = n ? `12px ${FONT}` : `600 13px ${FONT}`;
+      words(context, text, rect.x + rect.width - 12, rect.y + 20 + 17 * n, wider);
+    });
   });
 }
 

@@ -66,3 +66,11 @@ export function zoomAt(camera, factor, x, y, rect) {
   const fromY = y - rect.y - rect.height / 2 - camera.panY;
   return { zoom, panX: camera.panX + fromX * (1 - real), panY: camera.panY + fromY * (1 - real) };
 }
+
+/** A camera under which the screen position (x, y) is well inside the rectangle: the same if it is, else with it in the middle. */
+export function panTo(camera, { x, y }, rect) {
+  const edge = Math.min(rect.width, rect.height) * 0.15;
+  const fromX = x - rect.x - rect.width / 2, fromY = y - rect.y - rect.height / 2;
+  if (Math.abs(fromX) <= rect.width / 2 - edge && Math.abs(fromY) <= rect.height / 2 - edge) return camera;
+  return { zoom: camera.zoom, panX: camera.panX - fromX, panY: camera.panY - fromY };
+}

@@ -97,7 +97,7 @@ export class Scene {
     scaleBar(context, frame, rect);
     if (several) {
       letters(context, rect, plane.letters);
-      title(context, rect, pane.title, pane === viewer.active);
+      title(context, rect, [pane.title, viewer.layout === "three" ? viewer.numberOf(pane) : ""], pane === viewer.active);
     }
     if (viewer.crosshairShown(pane)) {
       const { row, col } = plane.place(viewer.cursor);

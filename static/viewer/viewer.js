@@ -259,15 +259,20 @@ export class CtViewer extends Display {
     this.stops = [...truth.instances, ...truth.extras];
     this.stopAt = -1;
     this.layers = { painted: truth.painted, truth: truth.mask };
-    this.moveTo({ k: truth.largest_k });
+    const largest = this.stops.find((stop) => stop.largest_k === truth.largest_k);
+    if (largest) this.#stop(largest);
+    else this.moveTo({ k: truth.largest_k });
     this.dispatchEvent(new CustomEvent("viewer:truth", { bubbles: true }));
+  }
+
+  #stop({ centroid, largest_k }) {
+    this.reveal({ k: largest_k, j: centroid[1], i: centroid[2] });
   }
 
   nextStop() {
     if (!this.stops?.length) return;
     this.stopAt = (this.stopAt + 1) % this.stops.length;
-    const { centroid, largest_k } = this.stops[this.stopAt];
-    this.moveTo({ k: largest_k, j: centroid[1], i: centroid[2] });
+    this.#stop(this.stops[this.stopAt]);
   }
 }
 

@@ -180,3 +180,172 @@ def test_asking_the_model_after_the_answer(room, fake):
     assert page.evaluate(f"{VIEWER}.k") in range(4, 9)
     assert glow(page, MIRRORED) > 0
     assert Grounding.objects.filter(finding=None).count() == 1
+
+
+def answer(page, place=NODULE):
+    paint(page, place)
+    page.click("[data-action=submit]")
+    page.wait_for_selector("#ask")
+    until(page, f"{VIEWER}.truth !== null")
+
+
+def ask(page, fake, sentence):
+    jobs.say_alive("here", ["fake"], {})
+    before = page.locator(".question").count()
+    page.fill("#question", sentence)
+    page.click("[data-action=ask]")
+    until(page, f"document.querySelectorAll('.question').length === {before + 1}")
+    work(fake)
+    until(page, "!document.querySelector('.question .busy')")
+
+
+def pressed(page, selector):
+    return page.get_attribute(selector, "aria-pressed")
+
+
+def test_a_hidden_hint_does_not_hide_the_model_afterwards(room, fake):
+    page = room()
+    paint(page, MIRRORED)
+    for rung in (1, 2, 3, 4):
+        take(page, rung)
+    page.evaluate(f"{VIEWER}.k = 6")
+    until(page, "!document.querySelector('canvas.hint-canvas').hidden")
+    page.evaluate(f"{VIEWER}.focus()")
+    page.keyboard.press("l")
+    settled(page)
+    assert glow(page, NODULE) == 0
+    assert "hidden" in page.text_content(".viewer-says")
+    page.click("[data-action=submit]")
+    page.wait_for_selector("[data-model]")
+    until(page, f"{VIEWER}.hint !== null")
+    page.evaluate(f"{VIEWER}.k = 6")
+    settled(page)
+    assert pressed(page, "[data-action=toggle-model]") == "true"
+    assert glow(page, NODULE) > 0
+    for state in ("false", "true"):
+        page.keyboard.press("l")
+        settled(page)
+        assert pressed(page, "[data-action=toggle-model]") == state
+        assert page.evaluate(f"String({VIEWER}.show.hint)") == state
+        assert (glow(page, NODULE) > 0) == (state == "true")
+
+
+def test_what_the_model_marks_for_a_sentence_is_shown_and_hidden_by_its_own_button(room, fake):
+    page = room()
+    answer(page)
+    ask(page, fake, "something at the right base")
+    ask(page, fake, "something at the left base")
+    right, left = (f".question:has-text('{side} base') [data-action=show-answer]" for side in ("right", "left"))
+    page.keyboard.press("l")  # the model is off, which is another matter
+    assert (pressed(page, right), pressed(page, left)) == ("false", "false")
+    page.click(right)
+    settled(page)
+    assert (pressed(page, right), pressed(page, left)) == ("true", "false")
+    assert glow(page, MIRRORED) > 0
+    assert glow(page, NODULE) == 0
+    page.click(left)
+    settled(page)
+    assert (pressed(page, right), pressed(page, left)) == ("false", "true")
+    assert glow(page, MIRRORED) == 0
+    assert glow(page, NODULE) > 0
+    ask(page, fake, "something else")  # the list comes anew; what is shown is still said
+    assert (pressed(page, right), pressed(page, left)) == ("false", "true")
+    page.click(left)
+    settled(page)
+    assert (pressed(page, right), pressed(page, left)) == ("false", "false")
+    assert glow(page, NODULE) == 0
+    # It goes to the place, wherever the picture is zoomed in.
+    page.evaluate(f"{VIEWER}.zoomBy(8); {VIEWER}.panBy(3000, 3000)")
+    page.click(right)
+    settled(page)
+    k, j, i = (page.evaluate(f"{VIEWER}.cursor")[axis] for axis in "kji")
+    assert k in range(4, 9)
+    assert j in range(20, 25)
+    assert i in range(10, 15)
+    assert glow(page, (k, j, i)) > 0
+
+
+BORDER = """([k, j0, j1, i0, i1]) => {
+    const viewer = document.querySelector("ct-viewer"), canvas = document.querySelector("canvas.hint-canvas");
+    const context = canvas.getContext("2d"), box = canvas.getBoundingClientRect(), ratio = canvas.width / box.width;
+    const { data, width } = context.getImageData(0, 0, canvas.width, canvas.height);
+    const solid = (x, y) => data[4 * (y * width + x) + 3] > 120;
+    const at = (j, i) => {
+        const { x, y } = viewer.clientAt(k, j, i);
+        return [Math.round((x - box.left) * ratio), Math.round((y - box.top) * ratio)];
+    };
+    const [left, top] = at(j0 - 0.5, i0 - 0.5), [right, bottom] = at(j1 + 0.5, i1 + 0.5);
+    let gaps = 0, widest = 0;
+    for (const x of [left, right]) for (let y = top + 1; y < bottom; y++) {
+        let wide = 0;
+        for (let d = -8; d <= 8; d++) wide += solid(x + d, y) && y > top + 8 && y < bottom - 8;
+        widest = Math.max(widest, wide);
+        gaps += ![-1, 0, 1].some((d) => solid(x + d, y));
+    }
+    for (const y of [top, bottom]) for (let x = left + 1; x < right; x++) gaps += ![-1, 0, 1].some((d) => solid(x, y + d));
+    return { gaps, widest, long: right - left };
+}"""
+
+
+@pytest.mark.parametrize("screen", [{}, {"width": 700, "height": 420}, {"ratio": 2}], ids=["plain", "small", "dense"])
+def test_an_outline_is_a_closed_line_of_one_width_at_every_zoom(room, fake, screen):
+    page = room(**screen)
+    answer(page)
+    ask(page, fake, "something at the right base")
+    page.click("[data-action=show-answer]")
+    page.evaluate(f"{VIEWER}.k = 6")
+    for zoom in (0.5, 1, 1.7, 4):
+        page.evaluate(f"{VIEWER}.fit(); {VIEWER}.zoomBy({zoom}); {VIEWER}.reveal({{k: 6, j: 22, i: 12}})")
+        settled(page)
+        line = page.evaluate(BORDER, [6, 20, 24, 10, 14])
+        assert line["long"] > 5
+        assert line["gaps"] == 0, (zoom, line)
+        assert line["widest"] <= 2 * screen.get("ratio", 1) + 1, (zoom, line)
+
+
+@pytest.mark.parametrize(
+    "screen", [{"width": 1440, "height": 900}, {"width": 820, "height": 1180}], ids=["wide", "upright"]
+)
+def test_one_long_word_stays_in_the_panel(room, fake, screen):
+    page = room(**screen)
+    answer(page)
+    ask(page, fake, "x" * int(page.get_attribute("#question", "maxlength")))
+    width = "document.documentElement.scrollWidth"
+    assert page.evaluate(width) == screen["width"]
+    assert page.evaluate(
+        "[...document.querySelectorAll('.panel, .panel .block')].every((one) => one.scrollWidth <= one.clientWidth)"
+    )
+
+
+def test_the_room_itself_cannot_be_scrolled_away(room, fake):
+    """As finding in the page or the focus would do it."""
+    page = room()
+    answer(page)
+    for sentence in ("something at the right base", "something at the left base", "and more"):
+        ask(page, fake, sentence)
+    page.focus("#question")
+    page.evaluate("document.querySelector('#ask label').scrollIntoView(); document.scrollingElement.scrollTop = 500")
+    assert page.evaluate("document.scrollingElement.scrollTop") == 0
+    assert page.evaluate("document.querySelector('.panel').scrollTop") > 0
+    assert page.evaluate("document.scrollingElement.scrollHeight <= innerHeight")
+
+
+def test_waiting_goes_on_when_the_server_does_not_answer_for_a_while(room, fake):
+    page = room(expected_error="503")
+    answer(page)
+    jobs.say_alive("here", ["fake"], {})
+    page.fill("#question", "something at the right base")
+    page.click("[data-action=ask]")
+    page.wait_for_selector(".question .busy")
+    refused = []
+
+    def down(route):
+        if len(refused) == 3:
+            return route.continue_()
+        refused.append(route.request.url)
+        return route.fulfill(status=503, body="")
+
+    page.route("**/questions/*/", down)
+    work(fake)
+    page.wait_for_selector("[data-action=show-answer]", timeout=60_000)
+    assert len(refused) == 3

@@ -186,6 +186,44 @@ def test_what_is_shown_after_the_answer(site):
     page.close()
 
 
+IN_VIEW = f"""{VIEWER}.panes.every(({{ plane, rect, ...pane }}, n) => {{
+    const {{ row, col }} = plane.place({VIEWER}.cursor), at = {VIEWER}.panes[n].screen(row, col);
+    return at.x > rect.x && at.y > rect.y && at.x < rect.x + rect.width && at.y < rect.y + rect.height;
+}})"""
+
+
+def test_a_place_jumped_to_is_in_view_whatever_the_zoom(site):
+    room = site.enter(site.attempt(finding=site.findings[1]))
+    page = room.page
+    dab(room, (6, 12, 8))
+    room.of("zoomBy(6)")
+    room.of("panBy(2000, 1500)")  # far from anything
+    submit(room)
+    assert page.evaluate(IN_VIEW)
+    page.click("summary:has-text('How this was scored')")
+    page.wait_for_selector(".explanation .tiles button")
+    for layout in ("one", "three", "side"):
+        for go in (
+            lambda: page.click(".stops button:has-text('missed')"),
+            lambda: page.click(".explanation .tiles button >> nth=0"),
+            lambda: room.press("n"),
+        ):
+            room.of(f"lay('{layout}')")
+            room.page.evaluate(
+                f"{VIEWER}.panes.forEach(({{ camera }}) => Object.assign(camera, {{ zoom: 6, panX: 2000, panY: -1500 }}))"
+            )
+            room.frame()
+            assert not page.evaluate(IN_VIEW)
+            go()
+            assert page.evaluate(IN_VIEW), layout
+    # What is in view stays where it is.
+    cameras = room.of("panes.map(({ camera }) => ({ ...camera }))")
+    k, j, i = (room.of("cursor")[axis] for axis in "kji")
+    room.of(f"reveal({{k: {k}, j: {j}, i: {i}}})")
+    assert room.of("panes.map(({ camera }) => ({ ...camera }))") == cameras
+    page.close()
+
+
 def test_what_was_on_screen_is_sent_with_the_answer(site):
     """Slices, windows and when the first mark was made."""
     room = site.enter()

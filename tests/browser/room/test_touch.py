@@ -6,7 +6,7 @@ from tests.browser.room.room import box
 
 pytestmark = pytest.mark.browser
 
-PORTRAIT, LANDSCAPE = (820, 1180), (1180, 820)
+PORTRAIT, LANDSCAPE, PHONE = (820, 1180), (1180, 820), (390, 844)
 
 
 # However slow the machine, a stroke is not taken for a finger that rests.
@@ -131,4 +131,92 @@ def test_a_tablet_shows_everything_large_enough(site, size):
             .map((one) => one.outerHTML.slice(0, 120))"""
     )
     assert small == []
+    room.page.close()
+
+
+def test_help_names_what_is_on_the_screen(site):
+    room = tablet(site)
+    room.action("help")
+    names = room.page.evaluate(
+        "[...document.querySelectorAll('#keys .icons li')].map((one) => one.lastChild.textContent)"
+    )
+    assert names == [
+        title.rsplit(" (", 1)[0]
+        for title in room.page.evaluate(
+            "[...document.querySelectorAll('.rail button')].filter((one) => one.checkVisibility()).map((one) => one.title)"
+        )
+    ]
+    assert "Ruler" in names
+    shown = "[...document.querySelectorAll('#keys kbd')].every((one) => one.checkVisibility())"
+    assert room.page.evaluate(shown)  # some tablets have a keyboard
+    assert room.page.evaluate("document.querySelector('#keys').scrollTop") == 0
+    box = room.page.locator("#keys form button").bounding_box()
+    assert box["y"] + box["height"] <= PORTRAIT[1]
+    room.page.close()
+
+
+def test_on_a_phone_the_page_scrolls_to_the_whole_panel(site):
+    room = tablet(site, PHONE)
+    assert room.page.evaluate(
+        "document.querySelector('.panel').scrollHeight <= document.querySelector('.panel').clientHeight"
+    )
+    assert room.page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    picture = room.page.locator("ct-viewer").bounding_box()
+    assert picture["height"] > 0.4 * PHONE[1]
+    room.of("brushMm = 3")
+    stroke(room, (6, 12, 8))
+    assert room.painted()
+    room.page.locator("[data-action=submit]").tap()
+    room.page.wait_for_selector("[data-feedback]")
+    room.page.locator(".downloads").scroll_into_view_if_needed()
+    assert room.page.locator(".downloads").bounding_box()["y"] < PHONE[1]
+    room.page.close()
+
+
+# What is written over the picture, as boxes of the screen: on the canvas, and the caption.
+WRITTEN = """async () => {
+    const viewer = document.querySelector("ct-viewer"), boxes = [], { prototype } = CanvasRenderingContext2D;
+    const real = prototype.fillText;
+    prototype.fillText = function (text, x, y) {
+        const { width } = this.measureText(text);
+        const left = x - { left: 0, start: 0, center: width / 2, right: width }[this.textAlign];
+        boxes.push({ text, left, right: left + width, top: y - 11, bottom: y });
+        return real.call(this, text, x, y);
+    };
+    viewer.scene.context.forget();
+    viewer.redraw();
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    prototype.fillText = real;
+    const origin = viewer.getBoundingClientRect();
+    for (const one of viewer.querySelectorAll(".viewer-caption, .edge")) {
+        if (getComputedStyle(one).opacity === "0") continue;
+        const { left, right, top, bottom } = one.getBoundingClientRect();
+        const [x, y] = [origin.x, origin.y];
+        boxes.push({ text: one.textContent, left: left - x, right: right - x, top: top - y, bottom: bottom - y });
+    }
+    return boxes.filter(({ text }) => text);
+}"""
+
+
+@pytest.mark.parametrize("size", [PHONE, PORTRAIT, (1440, 900)], ids=["phone", "portrait", "desktop"])
+def test_nothing_covers_the_letters(site, size):
+    room = tablet(site, size)
+    room.press("4"), room.press("m"), room.press("m")  # the longest caption
+    room.of("pointAt({ x: 100, y: 200 }, false)")
+    room.page.evaluate("() => { document.querySelector('ct-viewer').truth = null; }")
+    for layout, letters in (("one", 4), ("three", 12)):
+        room.of(f"lay('{layout}')")
+        room.frame()
+        written = room.page.evaluate(WRITTEN)
+        names = [one for one in written if one["text"] in "APRLSI"]
+        assert len(names) == letters, written
+        for name in names:
+            for other in written:
+                apart = (
+                    other["right"] <= name["left"] or other["left"] >= name["right"]
+                    or other["bottom"] <= name["top"] or other["top"] >= name["bottom"]
+                )  # fmt: skip
+                assert other is name or apart, (layout, name, other)
+    # Three planes, three numbers: each pane says its own. k = 6 of 12 is the sixth from the head.
+    assert {one["text"] for one in written if " / " in one["text"]} == {"6 / 12", "16 / 30", "11 / 20"}
     room.page.close()
