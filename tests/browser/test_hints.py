@@ -190,7 +190,7 @@ def answer(page, place=NODULE):
 
 
 def ask(page, fake, sentence):
-    jobs.say_alive("here", ["fake"], {})
+    jobs.say_alive("here", versions(), {})
     before = page.locator(".question").count()
     page.fill("#question", sentence)
     page.click("[data-action=ask]")
@@ -333,7 +333,7 @@ def test_the_room_itself_cannot_be_scrolled_away(room, fake):
 def test_waiting_goes_on_when_the_server_does_not_answer_for_a_while(room, fake):
     page = room(expected_error="503")
     answer(page)
-    jobs.say_alive("here", ["fake"], {})
+    jobs.say_alive("here", versions(), {})
     page.fill("#question", "something at the right base")
     page.click("[data-action=ask]")
     page.wait_for_selector(".question .busy")
