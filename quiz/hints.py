@@ -100,7 +100,10 @@ _RUNGS = (
 
 
 def rungs_of(attempt: Attempt) -> tuple[tuple[int, str, str, float], ...]:
-    """The rungs there are for an attempt: opinions only where they are allowed and a model is set up."""
+    """The rungs there are for an attempt: of an exam the free words alone, else opinions where they are allowed and a model
+    is set up."""
+    if attempt.is_exam:
+        return _RUNGS[:1]
     with_opinions = attempt.opinions != Opinions.OFF and opinions.has_models()
     return _RUNGS if with_opinions else _RUNGS[: OPINION_FROM - 1]
 
@@ -185,9 +188,10 @@ def take_hint(attempt: Attempt) -> HintTaken:
 
 
 def _no_more(attempt: Attempt) -> str:
+    if attempt.is_exam:
+        return "There are no further hints: an exam gives only the words that are free."
     if attempt.opinions == Opinions.OFF:
-        what = "an exam" if attempt.assignment and attempt.assignment.exam else "this assignment"
-        return f"There are no further hints: {what} shows no model’s opinion."
+        return "There are no further hints: this assignment shows no model’s opinion."
     return "There are no further hints for this finding."
 
 

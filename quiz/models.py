@@ -143,16 +143,22 @@ class Confidence(models.IntegerChoices):
 
 
 class AiOutcome(models.TextChoices):
-    """What became of an answer after a model's opinion: the paint before it, the model, the paint after it."""
+    """What became of an answer after a model's opinion: the paint before it, the model, the paint after it.
 
-    RESCUED = "rescued", "A miss became a hit; the model was right"
-    AGREED = "agreed", "Right before, and so was the model"
-    IGNORED = "ignored", "The model was right and was not followed"
-    DROPPED = "dropped", "A hit became a miss although the model was right"
-    RESISTED = "resisted", "The model was wrong; the hit was kept"
-    ALONE = "alone", "A miss became a hit although the model was wrong"
-    MISLED = "misled", "A hit became a miss; the model was wrong"
-    BOTH_MISSED = "both_missed", "Missed, by the model too"
+    People are judged by their verdict, found or missed; the model by the official hit, which is what on target means.
+    """
+
+    RESCUED = "rescued", "Missed before, found after it; the model’s outline was on target"
+    AGREED = "agreed", "Found before and after it; the model’s outline was on target"
+    IGNORED = "ignored", "Missed before and after it, although the model’s outline was on target"
+    DROPPED = "dropped", "Found before, missed after it, although the model’s outline was on target"
+    RESISTED = "resisted", "Found before and after it, although the model’s outline was not on target (Dice below 0.1)"
+    ALONE = "alone", "Missed before, found after it, although the model’s outline was not on target (Dice below 0.1)"
+    MISLED = "misled", "Found before, missed after it; the model’s outline was not on target (Dice below 0.1)"
+    BOTH_MISSED = (
+        "both_missed",
+        "Missed before and after it; the model’s outline was not on target either (Dice below 0.1)",
+    )
 
 
 class AttemptQuerySet(models.QuerySet["Attempt"]):
@@ -244,6 +250,10 @@ class Attempt(models.Model):
     @property
     def is_submitted(self) -> bool:
         return self.state == State.SUBMITTED
+
+    @property
+    def is_exam(self) -> bool:
+        return self.assignment is not None and self.assignment.exam
 
     @property
     def opinions(self) -> str:

@@ -17,8 +17,9 @@ LEAST_JUDGED = 5
 
 @dataclass(frozen=True)
 class Reliance:
-    """counts: per outcome, in words. right, wrong: opinions by whether the model was right. used, kept: of those, how often
-    the answer was a hit in the end. gained, lost: misses that became hits, and hits that became misses."""
+    """counts: per outcome, in words. right, wrong: opinions by whether the model's outline was on target, the official hit.
+    used, kept: of those, how often the finding was found in the end. gained, lost: findings missed before and found after,
+    and found before and missed after."""
 
     taken: int
     judged: int
@@ -39,9 +40,15 @@ class Reliance:
         if self.lost > self.gained:
             return "So far opinions have cost you more than they gave: hold on to your own mark unless you see why not."
         if self.wrong and self.kept < self.wrong / 2:
-            return "When the model was wrong you mostly ended up wrong as well: check each opinion on the scan itself."
+            return (
+                "When the model was not on target you mostly missed it as well: check each opinion on the scan itself."
+            )
         if self.right and self.used < self.right / 2:
-            return "When the model was right you mostly did not follow: look at the place it names before you decide."
+            return (
+                "When the model was on target you mostly did not follow: look at the place it names before you decide."
+            )
+        if not self.wrong:
+            return "Every opinion you met so far was on target, so how you deal with a wrong one is not known yet."
         return "You take what is right and leave what is not. Keep your own mark first."
 
 

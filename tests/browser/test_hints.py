@@ -130,7 +130,7 @@ def test_the_ladder_from_words_to_an_outline(room, fake):
     assert glow(page, edge) > 0
     page.click("[data-action=submit]")
     page.wait_for_selector("[data-model]")
-    assert "The model was right and was not followed" in page.text_content("[data-model]")
+    assert "Missed before and after it, although the model’s outline was on target" in page.text_content("[data-model]")
     until(page, f"{VIEWER}.truth !== null")
     settled(page)
     page.evaluate(f"{VIEWER}.k = 6")

@@ -145,15 +145,23 @@ def test_in_an_assignment_a_wrong_opinion_is_held_back_without_replacement(
     assert hints.picture_of(heat) == {}
 
 
-@pytest.mark.parametrize("change", [{"exam": True, "opinions": "raw"}, {"opinions": "off"}])
-def test_exams_and_assignments_without_opinions_have_three_rungs(trainee, library, answered, assignment, change, paint):
+@pytest.mark.parametrize(
+    ("change", "rungs", "ending"),
+    [
+        ({"exam": True, "opinions": "raw"}, 1, "an exam gives only the words that are free"),
+        ({"opinions": "off"}, 3, "no model’s opinion"),
+    ],
+)
+def test_exams_have_one_rung_and_assignments_without_opinions_three(
+    trainee, library, answered, assignment, change, rungs, ending, paint
+):
     for name, value in change.items():
         setattr(assignment, name, value)
     assignment.save()
     attempt = attempts.open_attempt(trainee, library[0])
-    climb(attempt, paint, 3)
-    assert len(hints.ladder(attempt)) == 3
-    with pytest.raises(hints.HintRefused, match="no model’s opinion"):
+    climb(attempt, paint, rungs)
+    assert len(hints.ladder(attempt)) == rungs
+    with pytest.raises(hints.HintRefused, match=ending):
         hints.take_hint(attempt)
     attempts.submit_attempt(attempt, payload=paint(*SPOT))
     assert attempts.truth_of(attempt)["model"] is None
