@@ -26,6 +26,8 @@ from quiz.grounding.inputs import STEP_MM, Array
 from quiz.grounding.prior import prior, words_used
 from quiz.grounding.sentence import Parsed, attributes, parse
 
+REVISION = 1
+"""Raised when this code gives other answers with the same weights; the version of the engine is that of both."""
 THRESHOLD = 0.5
 MOST_CUBES = 10_000_000
 """Far more than any chest."""
@@ -53,12 +55,12 @@ def make(*, path: str | Path | None = None, device: str = "cpu", **_: object) ->
 
 
 class Tiny:
-    """Grounder. version: of the weights, with the first letters of what else was loaded."""
+    """Grounder. version: of the weights and of this code."""
 
     name = "tiny"
 
     def __init__(self, loaded: weights.Loaded, device: str = "cpu") -> None:
-        self.version = loaded.words.get("version", weights.VERSION)
+        self.version = f"{loaded.words.get('version', weights.VERSION)}.{REVISION}"
         self.loaded = loaded
         self.device = device
         self.net = loaded.net.to(device)
@@ -159,8 +161,8 @@ class Look:
         coarse = self.chance(parsed, place) * (side > 0)
         at = self.engine.loaded.thresholds.get(parsed.category, THRESHOLD)
         kept = _pieces(coarse, at)
-        sure = self._sure(float(coarse[kept].mean()) if kept.any() else 0.0)
-        sure = whole_or_cut(sure, whole=self.lungs.whole)
+        # Lowered before it is looked up, so that what was counted holds for whole and for cut scans.
+        sure = self._sure(whole_or_cut(float(coarse[kept].mean()) if kept.any() else 0.0, whole=self.lungs.whole))
         closer = self._closer(parsed, coarse, kept, place) if parsed.category in LOOK_AGAIN else []
         mask = self._mask(parsed, coarse * _softly(kept), closer, at)
         note = " ".join(filter(None, (words_used(self.lungs, parsed), NOTHING if mask.is_empty else "")))

@@ -54,7 +54,7 @@ def test_the_shipped_weights_are_small_and_are_the_ones_that_belong_here(shipped
     assert path.stat().st_size <= weights.MOST_BYTES
     assert weights.sha256_of(path) == weights.SHA256
     assert shipped.name == "tiny"
-    assert shipped.version == weights.VERSION
+    assert shipped.version == f"{weights.VERSION}.{tiny.REVISION}"
 
 
 def test_an_exchanged_file_is_not_read(tmp_path):
@@ -86,7 +86,7 @@ def test_thresholds_travel_with_the_weights(tmp_path):
     path = written(tmp_path / "own.safetensors", network.build(), thresholds=json.dumps({"2d": 0.35}), version="own")
     engine = tiny.make(path=path)
     assert engine.loaded.thresholds == {"2d": 0.35}
-    assert engine.version == "own"
+    assert engine.version == f"own.{tiny.REVISION}"
 
 
 def test_confidence_is_how_often_such_answers_hit(tmp_path):
