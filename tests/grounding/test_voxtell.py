@@ -1,5 +1,8 @@
 """What surrounds VoxTell and needs no package: checksums, the bank, what is said when something is missing."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -71,6 +74,54 @@ def test_a_bank_that_was_changed_is_not_used(tmp_path):
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(EngineUnavailable, match="its SHA-256"):
         voxtell_bank.load(tmp_path)
+
+
+def test_a_bank_that_is_replaced_while_it_is_read_is_looked_at_again(tmp_path, monkeypatch):
+    old, new = tmp_path / f"{'0' * 64}.npz", voxtell_bank.save(tmp_path, {"nodule": unit(0)})
+    listed = iter([[old], [new]])  # the first is gone before it is opened
+    monkeypatch.setattr(voxtell_bank, "_files", lambda folder: next(listed))
+    assert set(voxtell_bank.load(tmp_path)) == {"nodule"}
+
+
+def test_a_bank_that_never_holds_still_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(voxtell_bank, "_files", lambda folder: [tmp_path / "gone.npz"])
+    with pytest.raises(EngineUnavailable, match="again and again"):
+        voxtell_bank.load(tmp_path)
+
+
+def test_what_is_added_while_a_bank_is_saved_stays(tmp_path, monkeypatch):
+    """Another worker's file that comes when the bank has been read, and so is not in the new one."""
+    voxtell_bank.save(tmp_path, {"nodule": unit(0)})
+
+    def load_late(folder):
+        found = load(folder)
+        monkeypatch.undo()
+        voxtell_bank.save(folder, {"effusion": unit(1)})
+        return found
+
+    load = voxtell_bank.load
+    monkeypatch.setattr(voxtell_bank, "load", load_late)
+    voxtell_bank.save(tmp_path, {"emphysema": unit(2)})
+    assert set(voxtell_bank.load(tmp_path)) == {"nodule", "effusion", "emphysema"}
+
+
+def test_a_bank_that_cannot_be_read_is_said(tmp_path):
+    (tmp_path / f"{'0' * 64}.npz").mkdir()
+    with pytest.raises(EngineUnavailable, match=r"cannot be read \(Is a directory\)"):
+        voxtell_bank.load(tmp_path)
+
+
+def test_a_full_disk_is_said_and_leaves_the_bank_as_it_was(tmp_path, monkeypatch):
+    path = voxtell_bank.save(tmp_path, {"nodule": unit(0)})
+
+    def full(self, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(voxtell_bank.Path, "replace", full)
+    with pytest.raises(EngineError, match=r"cannot be kept.*No space left") as caught:
+        voxtell_bank.save(tmp_path, {"effusion": unit(1)})
+    assert str(tmp_path) not in str(caught.value)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
