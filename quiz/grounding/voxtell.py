@@ -5,6 +5,7 @@ sliding window), because its one call for all of them gives masks only and no pr
 """
 
 import gc
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from quiz.grounding import voxtell_bank, voxtell_files
 from quiz.grounding.base import EngineError, EngineUnavailable, Grounding, GroundingCancelled, Heat, Progress
 from quiz.grounding.reader_order import to_reader
 from quiz.grounding.sentence import MAX_CHARACTERS, parse
+
+logger = logging.getLogger(__name__)
 
 PACKAGE = "0.1.2"
 """The release this was written against and is tested with."""
@@ -195,9 +198,9 @@ def said_plainly(who: str) -> Iterator[None]:
 
 
 def _in_words(who: str, error: Exception) -> EngineError:
-    said = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     if type(error).__name__ == "InferenceCancelled":  # the package's own; it may not be importable here
         return GroundingCancelled("stopped while the scan was looked at")
+    logger.error("%s stopped with an error", who, exc_info=error)
     if is_out_of_memory(error):
         return EngineError(
             f"{who} needs more memory than this machine's GPU has free, even for one sentence at a time. "
@@ -205,11 +208,11 @@ def _in_words(who: str, error: Exception) -> EngineError:
         )
     if "torchvision" in str(error):
         return EngineUnavailable(TORCHVISION)
-    if "inf" in said.lower().split():
+    if "inf" in str(error).lower().split():
         return EngineError("VoxTell's answer is not a number; its weights may be damaged.")
-    if "CUDA" in said:
-        return EngineUnavailable(f"The GPU does not work any more ({said}). Start this worker again.")
-    return EngineError(f"{who} stopped with an error ({type(error).__name__}: {said}).")
+    if "CUDA" in str(error):
+        return EngineUnavailable("The GPU does not work any more. Start this worker again.")
+    return EngineError(f"{who} stopped with an error ({type(error).__name__}).")
 
 
 TORCHVISION = (

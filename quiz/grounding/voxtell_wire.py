@@ -26,7 +26,7 @@ def unpack(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         kind, axes_at = data[5:kind_end].decode("ascii"), kind_end + 1
         axes = np.frombuffer(data, "<u8", data[kind_end], axes_at).tolist()
         if data[:4] != MAGIC or kind != "|u1" or tuple(axes) != shape:
-            raise EngineError(f"VoxTell's server sent {kind} masks of {axes}; uint8 of {list(shape)} were asked for.")
+            raise EngineError("VoxTell's server sent masks of another kind or size than were asked for.")
         at, out, filled = axes_at + 8 * len(axes) + 8, np.empty(math.prod(shape), np.uint8), 0
         while at < len(data):
             plain, packed = np.frombuffer(data, "<u8", 2, at).tolist()

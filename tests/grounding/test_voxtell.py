@@ -199,6 +199,13 @@ def test_what_goes_wrong_inside_is_said_in_words(raised, kind, words):
     assert type(caught.value) is kind
 
 
+def test_what_the_package_says_in_its_own_words_is_logged_and_not_shown(caplog):
+    with pytest.raises(EngineError) as caught, voxtell.said_plainly("VoxTell"):
+        raise KeyError("/srv/voxtell/secret")
+    assert str(caught.value) == "VoxTell stopped with an error (KeyError)."
+    assert "/srv/voxtell/secret" in caplog.text
+
+
 def test_memory_that_ran_out_while_patches_were_copied_is_recognised():
     """The package wraps what its other thread raised."""
     outer = RuntimeError("Sliding-window patch producer thread failed")
