@@ -18,6 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from quiz.grounding import voxtell, voxtell_bank, voxtell_files
 from tests.gpu.real import fabricated
 
+pytest.register_assert_rewrite("tests.grounding.contract")  # so that its asserts say what they compared
+
+from tests.grounding import contract, quadrants  # noqa: E402
+
 BRIGHT, DARK = "Dense nodule in the RIGHT upper lobe", "Emphysema in the left lower lobe"
 TOKEN = "a token for the appliance"
 SHAPE = (22, 20, 18)
@@ -41,8 +45,13 @@ def work(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def bank(work: Path) -> Path:
-    """The folder of a bank in which BRIGHT is unit vector 0 and DARK unit vector 1."""
+    """The folder of a bank in which BRIGHT is unit vector 0 and DARK unit vector 1, and so are what the contract asks
+    where one of them is, and about scans with nothing in them."""
     voxtell_bank.save(work / "bank", fabricated.unit_vectors(BRIGHT, DARK))
+    where = quadrants.sentence("right", "upper"), quadrants.sentence("left", "lower")
+    voxtell_bank.save(work / "bank", fabricated.unit_vectors(*where))
+    voxtell_bank.save(work / "bank", fabricated.unit_vectors(*contract.ABOUT_EMPTY_SCANS))
+    voxtell_bank.save(work / "bank", fabricated.unit_vectors(contract.ABOUT_SMALL_SCANS))
     return work / "bank"
 
 
@@ -52,7 +61,7 @@ def wired(work: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(wired: Path, bank: Path) -> voxtell.VoxTell:
+def in_process(wired: Path, bank: Path) -> voxtell.VoxTell:
     return voxtell.make(model=str(wired), sha256=voxtell_files.checksum(wired), bank=str(bank), device="cpu")
 
 

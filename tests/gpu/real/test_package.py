@@ -19,6 +19,11 @@ from tests.gpu.real import fabricated
 from tests.gpu.real.conftest import BRIGHT, DARK, Scan, write_scan
 
 
+@pytest.fixture
+def engine(in_process: voxtell.VoxTell) -> voxtell.VoxTell:
+    return in_process
+
+
 def as_file(mask: masks.SparseMask, ct: Ct, folder: Path) -> "np.ndarray":
     """The mask as a file on the CT's own grid, read back with its affine."""
     import nibabel as nib

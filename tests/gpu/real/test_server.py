@@ -6,7 +6,7 @@ import pytest
 from cases.imaging.nifti import read_ct
 from quiz.grounding import voxtell_http
 from quiz.grounding.base import EngineUnavailable
-from tests.gpu.real.conftest import BRIGHT, DARK, TOKEN, Scan, write_scan
+from tests.gpu.real.conftest import BRIGHT, DARK, TOKEN, Scan
 
 
 @pytest.fixture
@@ -14,8 +14,7 @@ def engine(url: str, tmp_path) -> voxtell_http.VoxTellHttp:
     return voxtell_http.make(urls=[url], token=TOKEN, locks=str(tmp_path))
 
 
-def test_the_server_marks_both_places_exactly(engine, tmp_path):
-    scan: Scan = write_scan(tmp_path, "RAS")
+def test_the_server_marks_both_places_exactly(engine, scan: Scan):
     ct = read_ct(scan.path)
     told = []
     answers = engine.ground(
