@@ -311,18 +311,21 @@ export class Display extends HTMLElement {
     const cell = this.pointer && this.pointed?.inside(this.pointer);
     const voxel = cell ? this.pointed.plane.voxel(cell.row, cell.col, this.sliceOf(this.pointed)) : this.keyboard.on ? this.cursor : null;
     const hu = voxel ? this.huAt(voxel) : null;
+    const whole = (words) => words.replaceAll(" ", "\u00a0"); // not to be broken between two lines
     const words = [
       // Three planes have three numbers, each in its own pane.
-      this.layout === "three" ? "" : this.numberOf(this.active),
-      `L ${level}  W ${width}${name ? ` ${name}` : ""}`,
-      this.slabMm ? `${this.slabMm} mm slab` : "",
+      this.layout === "three" ? "" : whole(this.numberOf(this.active)),
+      whole(`L ${level}`),
+      whole(`W ${width}`),
+      whole(name),
+      this.slabMm ? whole(`${this.slabMm} mm slab`) : "",
       exact ? "" : "loading the exact slice",
-      hu === null ? "" : `${hu} HU`,
+      hu === null ? "" : whole(`${hu} HU`),
     ];
-    // It keeps to its corner, in lines where that is narrow: the letter in the middle of the upper edge stays free.
-    const most = Math.round(this.panes[0].rect.width / 2 - 24);
-    const text = words.filter(Boolean).join(most < 360 ? "\n" : "   ");
+    const text = words.filter(Boolean).join("   ");
     if (this.caption.value !== text) this.caption.value = text;
-    if (this.caption.style.maxWidth !== `${most}px`) this.caption.style.maxWidth = `${most}px`;
+    // It keeps to its corner: the letter in the middle of the upper edge stays free.
+    const most = `${Math.round(this.panes[0].rect.width / 2 - 24)}px`;
+    if (this.caption.style.maxWidth !== most) this.caption.style.maxWidth = most;
   }
 }

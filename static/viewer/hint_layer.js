@@ -161,7 +161,7 @@ function line(context, pane, layer) {
   const { x, y, pxRow, pxCol } = placing(pane);
   context.beginPath();
   for (const loop of loopsIn(layer, pane)) {
-    for (let n = 0; n < loop.length; n += 2) context.lineTo(x + loop[n + 1] * pxCol, y + loop[n] * pxRow);
+    for (let n = 0; n < loop.length; n += 2) context[n ? "lineTo" : "moveTo"](x + loop[n + 1] * pxCol, y + loop[n] * pxRow);
     context.closePath();
   }
   const [red, green, blue] = layer.colour;

@@ -98,7 +98,7 @@ class Room:
 
     def caption(self) -> str:
         self.frame()
-        return self.page.evaluate("document.querySelector('.viewer-caption').value")
+        return self.page.evaluate("document.querySelector('.viewer-caption').value").replace("\u00a0", " ")
 
     def frame(self) -> None:
         """Wait until what was asked for has been drawn."""
