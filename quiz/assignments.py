@@ -123,7 +123,9 @@ def assign(
     opinions: which of a model's opinions trainees may ask for. An exam shows none, and is not made if it asks for all.
     """
     if exam and opinions == Opinions.RAW:
-        raise AssignmentRefused("An exam shows no opinion of a model. Choose no opinions, or do not make it an exam.")
+        raise AssignmentRefused(
+            "An exam shows no opinion of a model. Choose “none” of them, or do not make it an exam."
+        )
     if closes_at <= opens_at:
         raise AssignmentRefused("The assignment must close after it opens.")
     if not cohort.faculty.filter(pk=by.pk).exists():
