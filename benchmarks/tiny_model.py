@@ -19,6 +19,7 @@ from cases.imaging import masks, nifti, nifti_masks, rexgrounding
 from quiz.grounding import registry, tiny, weights
 from quiz.grounding.base import EngineUnavailable
 from quiz.grounding.confidence import agreement
+from quiz.grounding.lungs import find_lungs
 from quiz.grounding.prior import prior
 from quiz.grounding.sentence import CATEGORIES, parse
 from quiz.grounding.training import pool, scans
@@ -49,6 +50,7 @@ def measure(engine, files):
     rows = []
     for file in files:
         phantom = pool.load(file)
+        lungs = find_lungs(phantom.voxels, phantom.grid)
         begun = time.process_time()
         answers = engine.ground(phantom.voxels, phantom.grid, [one.sentence for one in phantom.told])
         seconds = time.process_time() - begun
@@ -59,6 +61,7 @@ def measure(engine, files):
             rows.append(
                 {
                     "category": one.category,
+                    "cut": lungs is not None and not lungs.whole,
                     "dice": own,
                     "hit": own >= HIT,
                     "pointed": pointed(answer, truth),
@@ -85,6 +88,11 @@ def table(name, rows):
             share = f"{sum(twins)} of {len(twins)}" if twins else "-"
             means = " | ".join(f"{np.mean([row[key] for row in some]):.2f}" for key in ("dice", "hit", "pointed"))
             print(f"| {code} | {len(some)} | {means} | {share} |")
+    print("\n| scans | n | hit | marks the twin instead |\n| --- | --- | --- | --- |")
+    for words, some in (("whole", [r for r in rows if not r["cut"]]), ("cut off", [r for r in rows if r["cut"]])):
+        twins = [row["twin"] for row in some if row["twin"] is not None]
+        if some:
+            print(f"| {words} | {len(some)} | {np.mean([r['hit'] for r in some]):.2f} | {sum(twins)} of {len(twins)} |")
     sure = sorted(rows, key=lambda row: -row["confidence"])
     print("\n| confidence, thirds of the answers | n | hit |\n| --- | --- | --- |")
     for part in np.array_split(np.arange(len(sure)), 3):
@@ -174,6 +182,7 @@ def main():
     parser.add_argument("--engines", default="tiny,classical,combined")
     parser.add_argument("--folder", type=Path, default=Path("var/tiny/held-out"))
     parser.add_argument("--phantoms", type=int, default=60)
+    parser.add_argument("--from", dest="first", type=int, default=HELD_OUT, help="Seed of the first of them.")
     parser.add_argument("--step", type=float, default=3.0, help="Voxels of the phantoms, mm.")
     parser.add_argument("--real", type=Path, help="A folder in the data set's layout.")
     parser.add_argument("--calibrate", type=int, default=0, help="Choose thresholds on so many other phantoms first.")
@@ -202,7 +211,7 @@ def main():
         print(json.dumps(thresholds), json.dumps(hits))
         if options.output:
             stamp(options.weights, options.output, thresholds, hits)
-    files = pool.fill(options.folder, range(HELD_OUT, HELD_OUT + options.phantoms), step_mm=options.step)
+    files = pool.fill(options.folder, range(options.first, options.first + options.phantoms), step_mm=options.step)
     measured = {}
     for name, engine in engines.items():
         measured[name] = measure(engine, files)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from cases import storage
 from cases.imaging import compact, export, masks
 from cases.models import Finding
-from quiz import access, grading, opinions, questions, telemetry
+from quiz import access, grading, opinions, telemetry
 from quiz.models import Assignment, Attempt, Confidence, Mode, State, User
 
 logger = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ def submit_attempt(
     # Graded before the transaction: SQLite has one writer, and it must not wait for arithmetic.
     columns = grading.grade_columns(attempt.finding, painted, mode=attempt.mode, absent=absent)
     columns |= opinions.outcome_columns(attempt, columns["verdict"])
-    columns["hint_bits"] = Greatest(F("hint_bits"), Value(questions.bits_given(attempt)))
+    columns["hint_bits"] = Greatest(F("hint_bits"), Value(opinions.bits_of_questions(attempt)))
     claimed = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(
         state=State.SUBMITTED,
         submitted_at=timezone.now(),

@@ -243,6 +243,29 @@ def compared(attempt: Attempt) -> Compared | None:
     )
 
 
+def bits_of_questions(attempt: Attempt) -> float:
+    """Bits of location that answers to this person's questions gave away about the finding, before it was answered.
+
+    Told at submission only: until then it would say which of the answers lies on the finding.
+    """
+    before = Grounding.objects.filter(
+        questions__attempt__user=attempt.user_id, volume=attempt.finding.volume_id, state=Work.DONE
+    ).exclude(mask_key="")
+    regions = {row.mask_key: row.mask_ml for row in before if row.mask_ml}
+    if not regions:
+        return 0.0
+    truth = storage.load_truth(attempt.finding.truth_key)
+    on_it = []
+    for key, ml in regions.items():
+        try:
+            marked = outline_of(key)
+        except (OSError, masks.MaskError):
+            continue
+        if marked.size == truth.size and masks.overlaps(truth, marked)[2].sum():
+            on_it.append(ml)
+    return round(shown.location_bits(min(on_it)), 2) if on_it else 0.0
+
+
 # -- taking it --------------------------------------------------------------------------------------------------------
 
 

@@ -11,12 +11,11 @@ from typing import Any
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from cases import storage
 from cases.imaging import masks
 from cases.models import Finding
 from quiz import access, jobs, opinions
-from quiz.grounding import gates, shown
-from quiz.models import Attempt, Grounding, HintModel, Opinions, Question, Work
+from quiz.grounding import gates
+from quiz.models import Attempt, HintModel, Opinions, Question, Work
 
 logger = logging.getLogger(__name__)
 
@@ -120,29 +119,6 @@ def _check_rate(mine: QuerySet[Question]) -> None:
 
 def standing(question: Question) -> opinions.Standing:
     return opinions.standing(question.grounding)
-
-
-def bits_given(attempt: Attempt) -> float:
-    """Bits of location that answers to this person's questions gave away about the finding, before it was answered.
-
-    Told at submission only: until then it would say which of the answers lies on the finding.
-    """
-    before = Grounding.objects.filter(
-        questions__attempt__user=attempt.user_id, volume=attempt.finding.volume_id, state=Work.DONE
-    ).exclude(mask_key="")
-    regions = {row.mask_key: row.mask_ml for row in before if row.mask_ml}
-    if not regions:
-        return 0.0
-    truth = storage.load_truth(attempt.finding.truth_key)
-    on_it = []
-    for key, ml in regions.items():
-        try:
-            marked = opinions.outline_of(key)
-        except (OSError, masks.MaskError):
-            continue
-        if marked.size == truth.size and masks.overlaps(truth, marked)[2].sum():
-            on_it.append(ml)
-    return round(shown.location_bits(min(on_it)), 2) if on_it else 0.0
 
 
 def outline_of(question: Question) -> dict[str, Any] | None:
