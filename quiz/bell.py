@@ -19,18 +19,18 @@ def kind_of(engine: str) -> str:
     return "gpu" if engine in settings.HINT_GPU_ENGINES else "cpu"
 
 
-def connection() -> Any:
-    """A connection to Redis that gives up soon when nobody answers."""
+def connection(**options: Any) -> Any:
+    """A connection to Redis that gives up soon when nobody answers; workers wait on it for rings as long as they like."""
     import redis
 
-    return redis.Redis.from_url(settings.HINT_REDIS_URL, socket_connect_timeout=2, health_check_interval=30)
+    return redis.Redis.from_url(settings.HINT_REDIS_URL, socket_connect_timeout=2, health_check_interval=30, **options)
 
 
 def queue(engine: str) -> Any:
-    """The RQ queue of an engine."""
+    """The RQ queue of an engine. Nobody waits long to ring: a page may be waiting for it."""
     from rq import Queue
 
-    return Queue(f"sightline-{kind_of(engine)}-{engine}", connection=connection())
+    return Queue(f"sightline-{kind_of(engine)}-{engine}", connection=connection(socket_timeout=2))
 
 
 def ring(engine: str, model: int, volume: int, *, urgent: bool = False) -> None:

@@ -244,12 +244,17 @@ def compared(attempt: Attempt) -> Compared | None:
 
 
 def bits_of_questions(attempt: Attempt) -> float:
-    """Bits of location that answers to this person's questions gave away about the finding, before it was answered.
+    """Bits of location that answers to this person's questions gave away about the finding, before it was opened; from
+    then on they were withheld.
 
     Told at submission only: until then it would say which of the answers lies on the finding.
     """
     before = Grounding.objects.filter(
-        questions__attempt__user=attempt.user_id, volume=attempt.finding.volume_id, state=Work.DONE
+        questions__attempt__user=attempt.user_id,
+        questions__asked_at__lt=attempt.opened_at,
+        volume=attempt.finding.volume_id,
+        state=Work.DONE,
+        finished_at__lt=attempt.opened_at,
     ).exclude(mask_key="")
     regions = {row.mask_key: row.mask_ml for row in before if row.mask_ml}
     if not regions:

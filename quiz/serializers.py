@@ -295,8 +295,8 @@ class QuestionSerializer(serializers.ModelSerializer):
     version = serializers.CharField(source="grounding.model.version")
     state = serializers.SerializerMethodField()
     detail = serializers.SerializerMethodField()
-    note = serializers.CharField(source="grounding.note")
-    confidence = serializers.FloatField(source="grounding.confidence", allow_null=True)
+    note = serializers.SerializerMethodField()
+    confidence = serializers.SerializerMethodField()
     outline = serializers.SerializerMethodField()
 
     class Meta:
@@ -309,6 +309,12 @@ class QuestionSerializer(serializers.ModelSerializer):
 
     def get_detail(self, question: Question) -> str:
         return self.context["withheld"] or questions.standing(question).sentence
+
+    def get_note(self, question: Question) -> str:
+        return "" if self.context["withheld"] else question.grounding.note
+
+    def get_confidence(self, question: Question) -> float | None:
+        return None if self.context["withheld"] else question.grounding.confidence
 
     @extend_schema_field(MaskSerializer(allow_null=True))
     def get_outline(self, question: Question) -> dict[str, Any] | None:

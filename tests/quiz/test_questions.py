@@ -192,7 +192,7 @@ def test_an_answer_is_withheld_while_another_finding_of_the_scan_is_to_be_answer
     assert client.get(api).json()[0]["outline"]
     other = attempts.open_attempt(trainee, library[2])
     for told in (client.get(api).json()[0], client.get(f"{api}{question.pk}/").json()):
-        assert told["outline"] is None
+        assert (told["outline"], told["confidence"], told["note"]) == (None, None, "")
         assert "1 finding on this scan is still for you to answer" in told["detail"]
     for address in (page, f"/attempts/{done.pk}/"):
         content = client.get(address).content.decode()
@@ -228,6 +228,14 @@ def test_what_an_answer_gave_away_counts_as_help_only_where_it_lies(model, worke
     two = attempts.submit_attempt(attempts.open_attempt(trainee, library[2]), payload=paint(*RIGHT))
     assert one.hint_bits == pytest.approx(7.8, abs=0.01)
     assert two.hint_bits == 0
+
+
+def test_an_answer_that_came_while_it_was_withheld_is_no_help(model, worker, fake, trainee, library, paint):
+    asked_of = attempts.submit_attempt(attempts.open_attempt(trainee, library[1]), payload=paint(*RIGHT))
+    questions.ask(asked_of, "nodule on the left")
+    on_it = attempts.open_attempt(trainee, library[0])
+    work_off(fake)  # the mark lies on the nodule, but it was not shown
+    assert attempts.submit_attempt(on_it, payload=paint(*RIGHT)).hint_bits == 0
 
 
 def test_a_sentence_on_which_the_model_fails_is_asked_twice_and_no_more(done, model, worker, fake):
