@@ -52,10 +52,6 @@ class Parsed:
     negated: bool = False
     note: str = field(default="", compare=False)
 
-    @property
-    def has_place(self) -> bool:
-        return bool(self.side or self.lobes or self.zones or self.front or self.depth)
-
     def as_attributes(self) -> dict[str, str]:
         """What was read, for people and for the stored hint; what was not said is left out."""
         named = {
