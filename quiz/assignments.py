@@ -7,10 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from cases.models import Finding, FindingQuerySet
-from quiz.models import Assignment, Attempt, CaseSet, CaseSetItem, Cohort, Opinions, User
-
-NAME_LETTERS = 120
-"""A case set's name has no more."""
+from quiz.models import NAME_LETTERS, Assignment, Attempt, CaseSet, CaseSetItem, Cohort, Opinions, User
 
 
 class AssignmentRefused(Exception):

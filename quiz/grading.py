@@ -34,7 +34,7 @@ def grade_columns(finding: Finding, painted: masks.SparseMask, *, mode: str, abs
     question = question_of(finding)
     graded = scorer.grade(question, painted, mode=mode, absent=absent)
     sentences = teacher.feedback(question, painted, graded)
-    made_of = [part.as_dict() for part in explain.parts(question, painted, graded)]
+    made_of = [part.as_dict() for part in explain.parts(question, graded)]
     return {
         "verdict": graded.verdict,
         "score": graded.score,

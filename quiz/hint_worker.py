@@ -209,11 +209,12 @@ def answer(model: int, volume: int) -> None:
     """The RQ job: somebody rang for a model and a scan."""
     if _answering is None:
         raise RuntimeError("Rings are answered by `manage.py hint_worker`, not by a plain RQ worker.")
-    while (done := _answering.step_if_possible(only=(model, volume))) or done is None:
+    while True:
+        done = _answering.step_if_possible(only=(model, volume))
         if done is None:  # the ring is kept until the database is back
             _answering.stopping.wait(5.0)
-        if _answering.stopping.is_set():
-            break
+        if done is False or _answering.stopping.is_set():
+            return
 
 
 def engine_names(kind: str | None) -> list[str]:

@@ -10,6 +10,9 @@ from django.utils import timezone
 from cases.imaging import masks
 from cases.models import Finding, Volume
 
+NAME_LETTERS = 120
+"""Of a cohort or a case set."""
+
 
 class User(AbstractUser):
     is_faculty = models.BooleanField(default=False, help_text="May make case sets, assign them and see results.")
@@ -20,7 +23,7 @@ class User(AbstractUser):
 class Cohort(models.Model):
     """A group of trainees and the faculty who teach them."""
 
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=NAME_LETTERS)
     faculty = models.ManyToManyField(User, related_name="cohorts_taught", blank=True)
     members = models.ManyToManyField(User, related_name="cohorts", blank=True)
 
@@ -40,7 +43,7 @@ class Mode(models.TextChoices):
 class CaseSet(models.Model):
     """Findings chosen by a teacher, in an order."""
 
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=NAME_LETTERS)
     description = models.TextField(blank=True)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="case_sets")
     mode = models.CharField(max_length=8, choices=Mode, default=Mode.SLICE)
@@ -260,7 +263,7 @@ class Attempt(models.Model):
         """Which of a model's opinions this attempt may show, before and after submission. An exam shows none."""
         if self.assignment is None:
             return Opinions.CHECKED
-        return Opinions.OFF if self.assignment.exam else self.assignment.opinions
+        return Opinions.OFF if self.is_exam else self.assignment.opinions
 
     @property
     def found(self) -> bool | None:

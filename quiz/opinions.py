@@ -13,7 +13,7 @@ from cases.models import Finding
 from quiz import evaluations, grading, jobs
 from quiz.grounding import shown
 from quiz.grounding.base import Heat
-from quiz.models import AiOutcome, Attempt, Grounding, HintModel, Opinions, State, Verdict, Work
+from quiz.models import FOUND, AiOutcome, Attempt, Grounding, HintModel, Opinions, State, Verdict, Work
 from quiz.scoring.official import official
 
 LEAST_MEASURED = 5
@@ -150,8 +150,6 @@ def outline_of(key: str) -> masks.SparseMask:
 
 # -- what it did to an answer -----------------------------------------------------------------------------------------
 
-HIT = frozenset({Verdict.FOUND, Verdict.PARTLY})
-
 
 def outcome_columns(attempt: Attempt, verdict: str) -> dict[str, Any]:
     """Columns for an attempt that is being submitted with this verdict, if a model's opinion was taken before.
@@ -187,7 +185,7 @@ def outcome(before: str, after: str, *, right: bool) -> str:
     """What became of an answer: verdict before the opinion and after it, and whether the model's mask was a hit."""
     if Verdict.NOT_JUDGED in (before, after):
         return ""
-    was, is_now = before in HIT, after in HIT
+    was, is_now = before in FOUND, after in FOUND
     if right:
         followed, not_followed = AiOutcome.RESCUED, AiOutcome.IGNORED
         stayed, left = AiOutcome.AGREED, AiOutcome.DROPPED

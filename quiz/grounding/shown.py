@@ -31,25 +31,22 @@ _MAGIC = b"SLH1"
 
 def shown_heat(mask: SparseMask, heat: Heat | None, grid: Grid) -> Heat | None:
     """The heat as it is shown, 255 at its peak. From the mask where the engine gave no heat; None if both are empty."""
-    own = [max(1, round(CELL_MM / mm)) for mm in grid.spacing_mm]
-    step = tuple(max(one, theirs) for one, theirs in zip(own, heat.step, strict=True)) if heat else tuple(own)
-    shape = tuple(math.ceil(n / s) for n, s in zip(grid.size, step, strict=True))
-    cells = np.zeros(shape, dtype=np.float32)
-    if heat is not None:
-        places = np.nonzero(heat.values)
-        middles = [(a * s + s // 2) // t for a, s, t in zip(places, heat.step, step, strict=True)]
-        capped = [np.minimum(middle, n - 1) for middle, n in zip(middles, shape, strict=True)]
-        np.maximum.at(cells, tuple(capped), heat.values[places].astype(np.float32))
-    elif not mask.is_empty:
-        k, j, i = np.unravel_index(mask.flat(), mask.size)
-        cells[k // step[0], j // step[1], i // step[2]] = 255.0
-    return _blurred(cells, (step[0], step[1], step[2]), grid)
+    if heat is None:
+        return neighbourhood(mask, (0.0, 0.0, 0.0), grid)
+    k, j, i = (max(one, theirs) for one, theirs in zip(_steps(grid), heat.step, strict=True))
+    cells = _no_heat((k, j, i), grid)
+    places = np.nonzero(heat.values)
+    middles = [(a * s + s // 2) // t for a, s, t in zip(places, heat.step, (k, j, i), strict=True)]
+    capped = [np.minimum(middle, n - 1) for middle, n in zip(middles, cells.shape, strict=True)]
+    np.maximum.at(cells, tuple(capped), heat.values[places].astype(np.float32))
+    return _blurred(cells, (k, j, i), grid)
 
 
 def neighbourhood(mask: SparseMask, offset_mm: tuple[float, float, float], grid: Grid) -> Heat | None:
-    """A region around a mask as it is shown, moved along k, j, i so that its middle does not give the mask away."""
-    step = (k, j, i) = tuple(max(1, round(CELL_MM / mm)) for mm in grid.spacing_mm)
-    cells = np.zeros([math.ceil(n / s) for n, s in zip(grid.size, step, strict=True)], dtype=np.float32)
+    """A region around a mask as it is shown, moved along k, j, i where its middle is not to give the mask away. None if the
+    mask is empty."""
+    k, j, i = _steps(grid)
+    cells = _no_heat((k, j, i), grid)
     moved = [
         np.clip(at + round(mm / spacing), 0, n - 1)
         for at, mm, spacing, n in zip(
@@ -58,6 +55,16 @@ def neighbourhood(mask: SparseMask, offset_mm: tuple[float, float, float], grid:
     ]
     cells[moved[0] // k, moved[1] // j, moved[2] // i] = 255.0
     return _blurred(cells, (k, j, i), grid)
+
+
+def _steps(grid: Grid) -> tuple[int, int, int]:
+    """Voxels of a cell along each axis."""
+    k, j, i = (max(1, round(CELL_MM / mm)) for mm in grid.spacing_mm)
+    return k, j, i
+
+
+def _no_heat(step: tuple[int, int, int], grid: Grid) -> NDArray[np.float32]:
+    return np.zeros([math.ceil(n / s) for n, s in zip(grid.size, step, strict=True)], dtype=np.float32)
 
 
 def _blurred(cells: NDArray[np.float32], step: tuple[int, int, int], grid: Grid) -> Heat | None:

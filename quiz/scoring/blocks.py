@@ -15,11 +15,12 @@ from quiz.scoring.rules import BLOCK_FILLED, BLOCK_MM
 
 @dataclass(frozen=True)
 class Judged:
-    """Shares of blocks: recall of the truth's, precision of the painted, and their harmonic mean."""
+    """Shares of blocks: recall of the truth's, precision of the painted, and their harmonic mean. marked: blocks painted."""
 
     recall: float
     precision: float
     f1: float
+    marked: int
 
 
 def judge(truth: SparseMask, painted: SparseMask, grid: Grid, *, whole: bool) -> Judged | None:
@@ -35,7 +36,8 @@ def judge(truth: SparseMask, painted: SparseMask, grid: Grid, *, whole: bool) ->
     both = len(np.intersect1d(wanted, marked, assume_unique=True))
     recall = both / len(wanted) if len(wanted) else 0.0
     precision = both / len(marked) if len(marked) else 0.0
-    return Judged(recall, precision, 2 * recall * precision / (recall + precision) if both else 0.0)
+    f1 = 2 * recall * precision / (recall + precision) if both else 0.0
+    return Judged(recall, precision, f1, marked=len(marked))
 
 
 class Blocks:

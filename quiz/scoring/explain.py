@@ -32,7 +32,7 @@ class Part:
         return {"name": self.name, "value": value, "sentences": list(self.sentences)}
 
 
-def parts(question: Question, answer: SparseMask, grade: Grade) -> list[Part]:
+def parts(question: Question, grade: Grade) -> list[Part]:
     """Find, outline and restraint, and how they make the score, for one answer."""
     if grade.score is None:
         return [Part("score", None, (_NOTHING_JUDGED,))]
@@ -41,7 +41,7 @@ def parts(question: Question, answer: SparseMask, grade: Grade) -> list[Part]:
     if is_sweep(grade.painted_ml):
         return [Part("score", 0.0, ("So much paint is a sweep, not an answer.",))]
     if grade.in_blocks:
-        made_of = _in_blocks(question, answer, grade)
+        made_of = _in_blocks(question, grade)
     else:
         made_of = [_find(question, grade), _outline(question, grade), _restraint(grade)]
     return [*made_of, _score(grade)]
@@ -140,12 +140,11 @@ def _restraint(grade: Grade) -> Part:
     )
 
 
-def _in_blocks(question: Question, answer: SparseMask, grade: Grade) -> list[Part]:
+def _in_blocks(question: Question, grade: Grade) -> list[Part]:
     where = "in the whole scan" if grade.mode == "volume" else "on the slices you painted"
     partial = "" if question.exhaustive else " The reference is not complete here, so blocks beside it are not judged."
-    marked = Blocks(question.truth, question.grid, flat=grade.mode != "volume").filled(answer.union())
     against = f"Share of your blocks that count against you: {1 - (grade.restraint or 0):.0%}.{partial}"
-    if not len(marked):
+    if not grade.marked_blocks:
         against = (
             f"Your paint fills no block: one counts as marked from {BLOCK_FILLED:.0%} on. None counts against you."
         )

@@ -74,6 +74,7 @@ def _common(question: Question, truth: SparseMask, answer: SparseMask, numbers: 
         "asked": min(len(truth.instance_values()), MOST_ASKED),
         "tolerance_mm": tolerance_mm(question.category, question.grid),
         "mode": mode,
+        # Not read off the official Dice, which the benchmark's formula keeps above 0 without any overlap.
         "touches": len(overlaps(question.truth, answer)[2]) > 0,
     }
 
@@ -110,6 +111,7 @@ def _diffuse(
         extras=(),
         outlines=(),
         in_blocks=True,
+        marked_blocks=judged.marked,
         **_common(question, truth, answer, numbers, mode),
     )
 

@@ -100,8 +100,8 @@ class Outline:
 class Grade:
     """Scores run from 0 to 100; score is None if nothing could be judged. find, extent, restraint: 0 to 1.
 
-    asked: instances that were asked for. outlines: one per instance found. in_blocks: judged by blocks of lung.
-    touches: paint lies on the truth, if only by one voxel.
+    asked: instances that were asked for. outlines: one per instance found. in_blocks: judged by blocks of lung,
+    of which the paint fills marked_blocks. touches: paint lies on the truth, if only by one voxel.
     """
 
     score: float | None
@@ -125,6 +125,7 @@ class Grade:
     mode: str
     touches: bool
     in_blocks: bool = False
+    marked_blocks: int = 0
     scorer_version: str = SCORER_VERSION
 
     def as_result(self, *, feedback: Sequence[str], truth_version: int) -> dict[str, Any]:

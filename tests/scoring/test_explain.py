@@ -101,7 +101,7 @@ def test_every_painted_voxel_is_counted_once(truth, painted, code, mode, exhaust
 def said(question, painted, mode="slice"):
     answer = masks.from_dense(painted > 0)
     got = grade(question, answer, mode=mode)
-    return {part.name: (part.value, " ".join(part.sentences)) for part in parts(question, answer, got)}
+    return {part.name: (part.value, " ".join(part.sentences)) for part in parts(question, got)}
 
 
 def test_the_parts_are_said_with_their_numbers():

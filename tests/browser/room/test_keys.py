@@ -203,12 +203,18 @@ def test_a_key_that_is_held_does_not_skip_the_result(site):
     room.page.close()
 
 
-def test_going_on_is_asked_for_once(site):
+def answered(site):
+    """A room of its own, with one dab submitted and its feedback there."""
     room = site.enter()
     room.of("brushMm = 1")
     room.click(6, 12, 8)
     room.action("submit")
     room.page.wait_for_selector("[data-feedback]")
+    return room
+
+
+def test_going_on_is_asked_for_once(site):
+    room = answered(site)
     posts = []
     room.page.on("request", lambda request: posts.append(request.url) if "/next/" in request.url else None)
     before = room.page.url
@@ -231,11 +237,7 @@ def test_the_map_says_what_enter_and_space_do_before_and_after(room):
 
 
 def test_the_result_is_said_to_those_who_hear_the_page(site):
-    room = site.enter()
-    room.of("brushMm = 1")
-    room.click(6, 12, 8)
-    room.action("submit")
-    room.page.wait_for_selector("[data-feedback]")
+    room = answered(site)
     room.attempt.refresh_from_db()
     said = room.page.text_content("ct-viewer [aria-live=polite]")
     assert said.startswith(f"{room.attempt.get_verdict_display()}. Grade {room.page.text_content('.grade')} of 100. ")
