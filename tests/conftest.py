@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from hypothesis import settings as laws
@@ -22,6 +23,17 @@ laws.register_profile("explore", deadline=None, max_examples=500)
 laws.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 PASSWORD = "a long enough password"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SQLite in a file, as it is used: every thread has a connection of its own.
+
+    In memory Django lends one connection to the live server's threads too. An error in one of them while another runs
+    a query with a Python function in it (Now() + timedelta is one) then locks the whole process for good.
+    """
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "tests.sqlite3")
 
 
 @pytest.fixture(scope="session")
