@@ -212,11 +212,9 @@ class AttemptQuestions(APIView):
 
     @extend_schema(operation_id="attempts_questions_list", responses={200: QuestionSerializer(many=True)})
     def get(self, request: Request, pk: int) -> Response:
-        """What I have asked the model about this scan, and its answers."""
+        """The twenty questions I asked the model last about this scan, and its answers."""
         attempt = _my_attempt(request, pk)
-        mine = attempt.questions.select_related("grounding__model")
-        context = {"withheld": questions.withheld_from(attempt)}
-        told = QuestionSerializer(mine, many=True, context=context).data
+        told = QuestionSerializer(questions.latest(attempt), many=True, context=questions.for_all(attempt)).data
         return Response(told, headers={"Cache-Control": "private, no-store"})
 
     @extend_schema(
@@ -231,7 +229,7 @@ class AttemptQuestions(APIView):
             question = questions.ask(attempt, form.validated_data["sentence"])
         except questions.QuestionRefused as error:
             raise _not_now(error) from error
-        told = QuestionSerializer(question, context={"withheld": ""}).data  # else it would have been refused
+        told = QuestionSerializer(question, context=questions.for_all(attempt)).data
         return Response(told, status=status.HTTP_201_CREATED)
 
 
@@ -241,7 +239,7 @@ class AttemptQuestion(APIView):
         """One of my questions: its state, and the model's mask once it is done."""
         attempt = _my_attempt(request, pk)
         one = get_object_or_404(attempt.questions.select_related("grounding__model"), pk=question)
-        told = QuestionSerializer(one, context={"withheld": questions.withheld_from(attempt)}).data
+        told = QuestionSerializer(one, context=questions.for_all(attempt)).data
         return Response(told, headers={"Cache-Control": "private, no-store"})
 
 

@@ -117,8 +117,18 @@ def _check_rate(mine: QuerySet[Question]) -> None:
         raise QuestionRefused(f"{open_ones} of your questions wait already; ask again when one is answered.", 30)
 
 
-def standing(question: Question) -> opinions.Standing:
-    return opinions.standing(question.grounding)
+def standing(question: Question, *, alive: Collection[int] | None = None) -> opinions.Standing:
+    return opinions.standing(question.grounding, alive=alive)
+
+
+def for_all(attempt: Attempt) -> dict[str, Any]:
+    """What is the same for every question of an attempt now: why answers are ``withheld``, and the models ``alive``."""
+    return {"withheld": withheld_from(attempt), "alive": jobs.alive_models()}
+
+
+def latest(attempt: Attempt) -> list[Question]:
+    """What was asked about this attempt's scan lately, latest first."""
+    return list(attempt.questions.select_related("grounding__model")[:SHOWN])
 
 
 def outline_of(question: Question) -> dict[str, Any] | None:
@@ -181,11 +191,11 @@ def told(
 
 
 def of(attempt: Attempt) -> list[Told]:
-    """What was asked about this attempt's scan lately, latest first."""
-    asked = list(attempt.questions.select_related("grounding__model")[:SHOWN])
+    """The latest questions of an attempt, as its page tells them."""
+    asked = latest(attempt)
     if not asked:
         return []
     for one in asked:
         one.attempt = attempt
-    withheld, alive, known = withheld_from(attempt), jobs.alive_models(), cache(opinions.reliability)
-    return [told(one, withheld=withheld, alive=alive, reliability=known) for one in asked]
+    same, known = for_all(attempt), cache(opinions.reliability)
+    return [told(one, **same, reliability=known) for one in asked]

@@ -288,7 +288,7 @@ class AskSerializer(serializers.Serializer):
 class QuestionSerializer(serializers.ModelSerializer):
     """A question and how far its answer is; ``outline`` once it is done.
 
-    The context says why the answer is ``withheld`` from this person now (``questions.withheld_from``), or "".
+    The context, the same for every question of an attempt, is ``questions.for_all(attempt)``.
     """
 
     engine = serializers.CharField(source="grounding.model.engine")
@@ -305,10 +305,10 @@ class QuestionSerializer(serializers.ModelSerializer):
 
     def get_state(self, question: Question) -> str:
         """One of queued, running, done, not_asked, failed, no_worker."""
-        return questions.standing(question).state
+        return questions.standing(question, alive=self.context["alive"]).state
 
     def get_detail(self, question: Question) -> str:
-        return self.context["withheld"] or questions.standing(question).sentence
+        return self.context["withheld"] or questions.standing(question, alive=self.context["alive"]).sentence
 
     def get_note(self, question: Question) -> str:
         return "" if self.context["withheld"] else question.grounding.note

@@ -11,6 +11,8 @@ RANGE_SHARE = 0.5
 SURE = 0.5
 """An answer that nothing can be held against is called unsure below this; with two engines it is a Dice of about 0.12 between
 their masks. Source: our choice, on ``confidence.AGREEMENT``."""
+VERY_SURE = 0.8
+"""And sure without more from here on. Source: our choice."""
 WEAK = frozenset({"1a", "1b", "1c", "1d", "1f", "2f"})
 """Categories in which even the best published models hit half of the findings or fewer (bronchiectasis, septal thickening,
 emphysema: hit 0.00-0.50, Dice 0.03-0.16; too few honeycombs and mosaics to say). Source: the challenge's board of 100
@@ -41,6 +43,11 @@ def ranges_agree(a: SparseMask, b: SparseMask) -> bool:
     (a0, a1), (b0, b1) = ((mask.box[0].start, mask.box[0].stop) for mask in (a, b))
     shared = min(a1, b1) - max(a0, b0)
     return bool(shared >= RANGE_SHARE * max(a1 - a0, b1 - b0))
+
+
+def how_sure(confidence: float) -> str:
+    """An engine's own confidence in words: it puts answers in order and is no probability, so no figure is shown."""
+    return "sure" if confidence >= VERY_SURE else "fairly sure" if confidence >= SURE else "not sure"
 
 
 def doubt(category: str, confidence: float) -> str:

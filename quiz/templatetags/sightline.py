@@ -9,7 +9,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from quiz.grounding.gates import SURE
+from quiz.grounding.gates import how_sure
 
 register = template.Library()
 
@@ -35,10 +35,7 @@ def rate(passed: dict | None) -> str:
     return format_html('{} <span class="dim">of {}</span>', percent(passed["rate"]), passed["n"])
 
 
-@register.filter
-def sure(confidence: float) -> str:
-    """An engine's own confidence in words: it puts answers in order and is no probability, so no figure is shown."""
-    return "sure" if confidence >= 0.8 else "fairly sure" if confidence >= SURE else "not sure"
+register.filter("sure", how_sure)
 
 
 @register.filter

@@ -261,11 +261,13 @@ def test_what_the_model_cannot_be_asked_is_said(done, model, worker, fake, as_us
     assert 'class="busy"' not in fragment
 
 
-def test_many_questions_cost_no_more_queries_than_one(done, model, worker, fake):
+@pytest.mark.parametrize("address", ["/attempts/{}/", "/api/v1/attempts/{}/questions/"], ids=["page", "api"])
+def test_many_questions_cost_no_more_queries_than_one(done, model, worker, fake, as_user, trainee, address):
+    client = as_user(trainee)
+
     def cost() -> int:
-        attempt = Attempt.objects.select_related("finding__volume", "user", "assignment").get(pk=done.pk)
         with CaptureQueriesContext(connection) as captured:
-            questions.of(attempt)
+            assert client.get(address.format(done.pk)).content.count(b" on the left") > 0
         return len(captured)
 
     questions.ask(done, "nodule on the left")
