@@ -29,9 +29,11 @@ def judge(truth: SparseMask, painted: SparseMask, grid: Grid, *, whole: bool) ->
     None if the truth is too thin to fill a single block: it is then judged like a focal finding.
     """
     blocks = Blocks(truth, grid, flat=not whole)
-    if not len(blocks.filled(truth)):
+    wanted = blocks.filled(truth)
+    if not len(wanted):
         return None
-    wanted = blocks.filled(truth if whole else truth.on_slices(painted.slices()))
+    if not whole:
+        wanted = blocks.filled(truth.on_slices(painted.slices()))
     marked = blocks.filled(painted)
     both = len(np.intersect1d(wanted, marked, assume_unique=True))
     recall = both / len(wanted) if len(wanted) else 0.0

@@ -9,7 +9,7 @@ and the score is an interval.
 
 from typing import Any
 
-from cases.imaging.masks import SparseMask, overlaps
+from cases.imaging.masks import SparseMask
 from quiz.scoring import blocks, focal
 from quiz.scoring.official import Official, official
 from quiz.scoring.question import Grade, InstanceOutcome, Question, outcome_of, tolerance_mm
@@ -74,8 +74,7 @@ def _common(question: Question, truth: SparseMask, answer: SparseMask, numbers: 
         "asked": min(len(truth.instance_values()), MOST_ASKED),
         "tolerance_mm": tolerance_mm(question.category, question.grid),
         "mode": mode,
-        # Not read off the official Dice, which the benchmark's formula keeps above 0 without any overlap.
-        "touches": len(overlaps(question.truth, answer)[2]) > 0,
+        "touches": numbers.shared > 0,
     }
 
 

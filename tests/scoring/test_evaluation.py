@@ -13,7 +13,7 @@ from quiz.scoring.official import InstanceCounts, Official
 def row(
     dice, *, patient="p1", category="2d", recall=0.5, confidence=0.5, agreement=None, finding=1, pointing=True, **rungs
 ):
-    numbers = Official(dice, dice, InstanceCounts(int(dice >= 0.2), int(dice < 0.2), int(dice < 0.2)))
+    numbers = Official(dice, dice, InstanceCounts(int(dice >= 0.2), int(dice < 0.2), int(dice < 0.2)), int(dice > 0))
     score = FindingScore(f"case_{patient}", 0, category, "Nodule", numbers)
     return Judged(score, patient, recall, rungs, pointing, confidence, agreement, finding)
 
