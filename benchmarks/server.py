@@ -65,7 +65,7 @@ class Learner:
 
 
 def work(
-    learner: Learner, attempt: int, volume: int, blocks: int, drafts: list[bytes], start: float, stop: float
+    learner: Learner, attempt: int, volume: int, count: int, drafts: list[bytes], start: float, stop: float
 ) -> None:
     """One case, from opening it to the grade. start, stop: by the monotonic clock."""
     rest(start)
@@ -73,7 +73,7 @@ def work(
     learner.ask("page", "GET", room)
     learner.ask("manifest", "GET", f"/api/v1/volumes/{volume}/")
     learner.ask("first slice", "GET", f"/api/v1/volumes/{volume}/slices/150/")
-    for n in range(blocks):
+    for n in range(count):
         learner.ask("block of 8 slices", "GET", f"/api/v1/volumes/{volume}/blocks/{n}/")
     painted = 0
     while time.monotonic() + DRAFT_EVERY < stop:
