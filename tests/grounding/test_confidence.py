@@ -9,7 +9,7 @@ from cases.imaging.geometry import Grid
 from quiz.grounding.base import EngineError, EngineUnavailable, Grounding, GroundingCancelled, Heat
 from quiz.grounding.combined import ALONE_HERE, APART, Combined, mean_heat, together
 from quiz.grounding.confidence import agreed, agreement, alone
-from quiz.grounding.gates import doubt, placed, ranges_agree
+from quiz.grounding.gates import doubt, how_sure, placed, ranges_agree
 
 SIZE = (12, 10, 20)
 GRID = Grid(SIZE, (2.0, 1.0, 1.0), ((1.0, 0, 0, 0), (0, 1.0, 0, 0), (0, 0, 2.0, 0), (0, 0, 0, 1.0)))
@@ -179,3 +179,10 @@ def test_gates_without_a_reference():
     assert doubt("2d", 0.85) == ""
     assert "half of the time" in doubt("1b", 0.85)
     assert "not sure" in doubt("2d", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"), [(0.95, "sure"), (0.8, "sure"), (0.7, "fairly sure"), (0.2, "not sure")]
+)
+def test_confidence_is_told_in_words_not_as_a_probability(confidence, words):
+    assert how_sure(confidence) == words

@@ -15,7 +15,6 @@ from cases.models import Finding
 from quiz import attempts, hints, jobs, opinions
 from quiz.grounding import shown
 from quiz.models import Attempt, Grounding, HintModel, Work
-from quiz.templatetags.sightline import sure
 from tests.fake_engine import NODULE, OPPOSITE, Fake, versions, work_off
 
 SPOT = (6, 22, 12)  # k, j, i: a first mark on the wrong side
@@ -271,11 +270,6 @@ def test_where_the_scan_tells_no_side_the_sentence_does(trainee, library, paint)
     assert side.source == "sentence"
     assert "The sentence itself says: the left, the lower lobe." in side.text
     assert side.bits == 0
-
-
-@pytest.mark.parametrize(("confidence", "words"), [(0.95, "sure"), (0.7, "fairly sure"), (0.2, "not sure")])
-def test_an_engines_confidence_is_told_in_words(confidence, words):
-    assert sure(confidence) == words
 
 
 # -- reliability ------------------------------------------------------------------------------------------------------
