@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.modules import open_modules
+from tests.browser.waiting import PATIENCE_MS
 from tests.run import find_chromium
 
 # Playwright runs an event loop in this thread; Django would otherwise refuse to touch the database here.
@@ -25,7 +26,7 @@ def chromium() -> Iterator:
     if path is None:
         pytest.fail("Chromium is missing; run:  sudo apt-get install -y chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS, timeout=2 * PATIENCE_MS)
         yield browser
         browser.close()
 
@@ -49,6 +50,7 @@ def open_page(chromium) -> Iterator:
 
     def make(*, expected_error: str = "", ratio: float = 1.0, width: int = 1366, height: int = 768):
         context = chromium.new_context(viewport={"width": width, "height": height}, device_scale_factor=ratio)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))

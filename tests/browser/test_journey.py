@@ -3,6 +3,7 @@
 import pytest
 
 from quiz.models import Attempt, State
+from tests.browser.waiting import until
 from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -34,15 +35,6 @@ def room(live_server, open_page, trainee, library):
 
 def at(page, k, j, i):
     return page.evaluate(f"{VIEWER}.clientAt({k}, {j}, {i})")
-
-
-def until(page, expression):
-    """Wait for something to be true in the page; its content security policy allows no evaluated waiting there."""
-    for _ in range(200):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(25)
-    pytest.fail(f"this never came true: {expression}")
 
 
 def dab(page, k, j, i):

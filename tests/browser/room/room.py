@@ -2,7 +2,7 @@
 
 import itertools
 
-import pytest
+from tests.browser import waiting
 
 VIEWER = "document.querySelector('ct-viewer')"
 Voxel = tuple[int, int, int]
@@ -43,8 +43,8 @@ class Room:
         )
         if context is None:
             self.context.add_cookies([{"name": "sessionid", "value": session, "url": site.url}])
+        self.context.set_default_timeout(waiting.PATIENCE_MS)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(60_000)
         self.page.on("pageerror", lambda error: self._note(str(error)))
         self.page.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
         self.press, self.mouse = self.page.keyboard.press, self.page.mouse
@@ -83,12 +83,8 @@ class Room:
         return self.page.evaluate(f"{VIEWER}.{expression}")
 
     def until(self, expression: str) -> None:
-        """Wait for something to be true in the page; its content security policy allows no evaluated waiting there."""
-        for _ in range(1200):
-            if self.page.evaluate(expression):
-                return
-            self.page.wait_for_timeout(25)
-        pytest.fail(f"this never came true: {expression}")
+        """Wait for something to be true in the page."""
+        waiting.until(self.page, expression)
 
     def painted(self) -> set[Voxel]:
         return voxels_of(self.of("painted"))
@@ -102,7 +98,7 @@ class Room:
 
     def frame(self) -> None:
         """Wait until what was asked for has been drawn."""
-        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        waiting.frames(self.page)
 
     def pressed(self, action: str) -> str:
         return self.page.get_attribute(f"[data-action={action}]", "aria-pressed")

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.browser.room.room import VIEWER
+from tests.browser.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -33,11 +34,7 @@ def test_a_coarse_picture_comes_first_and_the_exact_one_takes_its_place(site):
     page = room.context.new_page()
     line = Line(page)
     page.goto(room.url)
-    drawn = f"{VIEWER}.stack?.coarse.has(6) && {VIEWER}.panes[0]?.ct[0] !== 0"
-    for _ in range(1200):
-        if page.evaluate(drawn):
-            break
-        page.wait_for_timeout(25)
+    until(page, f"{VIEWER}.stack?.coarse.has(6) && {VIEWER}.panes[0]?.ct[0] !== 0")
     assert "loading the exact slice" in page.evaluate(f"{VIEWER}.caption.value")
     # Before the first slice is there nothing else is asked for: the middle one, coarse and exact.
     assert set(line.asked) <= {(6, True), (6, False)}
