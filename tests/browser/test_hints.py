@@ -4,7 +4,8 @@ import pytest
 
 from quiz import jobs
 from quiz.models import Attempt, Grounding, State
-from tests.browser.test_journey import VIEWER, at, until
+from tests.browser.test_journey import VIEWER, at
+from tests.browser.waiting import frames, until
 from tests.conftest import PASSWORD
 from tests.fake_engine import Fake, versions
 
@@ -60,7 +61,27 @@ def glow(page, place):
 
 
 def settled(page):
-    page.wait_for_timeout(150)  # the picture follows the viewer frame by frame
+    frames(page, 3)  # the picture follows the viewer frame by frame, and may be one behind it
+
+
+def until_glows(page, place):
+    """What was asked for is fetched first, which takes its time."""
+    until(page, lambda: glow(page, place) > 0, f"the model's picture covers {place}")
+
+
+def until_dark(page, place):
+    until(page, lambda: glow(page, place) == 0, f"the model's picture does not cover {place}")
+
+
+def until_marked(page):
+    """After submission the model's mask comes by itself, once the reference is there."""
+    until(page, f"{VIEWER}.truth !== null && {VIEWER}.hint !== null")
+    settled(page)
+
+
+def cursor(page):
+    place = page.evaluate(f"{VIEWER}.cursor")
+    return tuple(place[axis] for axis in "kji")
 
 
 def paint(page, place):
@@ -117,7 +138,8 @@ def test_the_ladder_from_words_to_an_outline(room, fake):
     settled(page)
     assert glow(page, NODULE) > 60  # it follows the picture
     page.reload()
-    page.evaluate(f"{VIEWER}.ready; {VIEWER}.k = 6")
+    page.evaluate(f"{VIEWER}.ready")
+    page.evaluate(f"{VIEWER}.k = 6")
     until(page, "!document.querySelector('canvas.hint-canvas')?.hidden")
     settled(page)
     assert glow(page, NODULE) > 60  # and is there again after a reload
@@ -125,14 +147,13 @@ def test_the_ladder_from_words_to_an_outline(room, fake):
     page.evaluate(f"{VIEWER}.k = 6")
     settled(page)
     edge, middle, beside = (6, 20, 33), (6, 22, 35), (6, 18, 31)  # the model marks j 20 to 24, i 33 to 37
-    assert glow(page, beside) == 0
+    until_dark(page, beside)
     assert glow(page, middle) > 0
     assert glow(page, edge) > 0
     page.click("[data-action=submit]")
     page.wait_for_selector("[data-model]")
     assert "Missed before and after it, although the model’s outline was on target" in page.text_content("[data-model]")
-    until(page, f"{VIEWER}.truth !== null")
-    settled(page)
+    until_marked(page)
     page.evaluate(f"{VIEWER}.k = 6")
     settled(page)
     assert glow(page, middle) > 0
@@ -163,11 +184,11 @@ def test_a_missing_opinion_is_waited_for_in_words(room, library):
 
 
 def test_asking_the_model_after_the_answer(room, fake):
-    jobs.say_alive("here", versions(), {})
     page = room()
     paint(page, NODULE)
     page.click("[data-action=submit]")
     page.wait_for_selector("#ask")
+    jobs.say_alive("here", versions(), {})  # now: nobody believes for long in a worker that says no more
     assert Attempt.objects.get().state == State.SUBMITTED
     page.fill("#question", "something at the right base")
     page.click("[data-action=ask]")
@@ -176,9 +197,8 @@ def test_asking_the_model_after_the_answer(room, fake):
     page.wait_for_selector("[data-action=show-answer]")
     assert page.locator(".question .busy").count() == 0
     page.click("[data-action=show-answer]")
-    settled(page)
+    until_glows(page, MIRRORED)
     assert page.evaluate(f"{VIEWER}.k") in range(4, 9)
-    assert glow(page, MIRRORED) > 0
     assert Grounding.objects.filter(finding=None).count() == 1
 
 
@@ -186,7 +206,7 @@ def answer(page, place=NODULE):
     paint(page, place)
     page.click("[data-action=submit]")
     page.wait_for_selector("#ask")
-    until(page, f"{VIEWER}.truth !== null")
+    until_marked(page)
 
 
 def ask(page, fake, sentence):
@@ -217,7 +237,7 @@ def test_a_hidden_hint_does_not_hide_the_model_afterwards(room, fake):
     assert "hidden" in page.text_content(".viewer-says")
     page.click("[data-action=submit]")
     page.wait_for_selector("[data-model]")
-    until(page, f"{VIEWER}.hint !== null")
+    until_marked(page)
     page.evaluate(f"{VIEWER}.k = 6")
     settled(page)
     assert pressed(page, "[data-action=toggle-model]") == "true"
@@ -239,15 +259,13 @@ def test_what_the_model_marks_for_a_sentence_is_shown_and_hidden_by_its_own_butt
     page.keyboard.press("l")  # the model is off, which is another matter
     assert (pressed(page, right), pressed(page, left)) == ("false", "false")
     page.click(right)
-    settled(page)
+    until_glows(page, MIRRORED)
     assert (pressed(page, right), pressed(page, left)) == ("true", "false")
-    assert glow(page, MIRRORED) > 0
     assert glow(page, NODULE) == 0
     page.click(left)
-    settled(page)
+    until_glows(page, NODULE)
     assert (pressed(page, right), pressed(page, left)) == ("false", "true")
     assert glow(page, MIRRORED) == 0
-    assert glow(page, NODULE) > 0
     ask(page, fake, "something else")  # the list comes anew; what is shown is still said
     assert (pressed(page, right), pressed(page, left)) == ("false", "true")
     page.click(left)
@@ -257,12 +275,11 @@ def test_what_the_model_marks_for_a_sentence_is_shown_and_hidden_by_its_own_butt
     # It goes to the place, wherever the picture is zoomed in.
     page.evaluate(f"{VIEWER}.zoomBy(8); {VIEWER}.panBy(3000, 3000)")
     page.click(right)
-    settled(page)
-    k, j, i = (page.evaluate(f"{VIEWER}.cursor")[axis] for axis in "kji")
+    until(page, lambda: glow(page, cursor(page)) > 0, "the place gone to is one that is marked")
+    k, j, i = cursor(page)
     assert k in range(4, 9)
     assert j in range(20, 25)
     assert i in range(10, 15)
-    assert glow(page, (k, j, i)) > 0
 
 
 BORDER = """([k, j0, j1, i0, i1]) => {
@@ -293,6 +310,7 @@ def test_an_outline_is_a_closed_line_of_one_width_at_every_zoom(room, fake, scre
     answer(page)
     ask(page, fake, "something at the right and at the left base")
     page.click("[data-action=show-answer]")
+    until_glows(page, MIRRORED)
     page.evaluate(f"{VIEWER}.k = 6")
     for zoom in (0.5, 1, 4):
         page.evaluate(f"{VIEWER}.fit(); {VIEWER}.zoomBy({zoom}); {VIEWER}.reveal({{k: 6, j: 22, i: 12}})")
@@ -347,7 +365,9 @@ def test_waiting_goes_on_when_the_server_does_not_answer_for_a_while(room, fake)
         refused.append(route.request.url)
         return route.fulfill(status=503, body="")
 
+    with page.expect_response("**/questions/*/"):
+        pass  # none is on its way now: what is asked next meets the server that is down
     page.route("**/questions/*/", down)
     work(fake)
-    page.wait_for_selector("[data-action=show-answer]", timeout=60_000)
+    page.wait_for_selector("[data-action=show-answer]")
     assert len(refused) == 3
