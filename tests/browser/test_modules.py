@@ -462,7 +462,7 @@ def test_a_budget_of_memory_is_kept(modules):
             for (let n = 0; n < 60; n++) await tick();
             for (const k of [503, 700, 1004]) {
                 stack.look(k);
-                for (let n = 0; n < 40 && !stack.get(k); n++) await tick();
+                for (let n = 0; n < 4000 && !stack.get(k); n++) await tick();
                 if (!stack.get(k)) return `slice ${k} never came`;
             }
             const budgets = [[0.5], [4], [8], [undefined, true]].map((device) => budgetBytes(...device) / MB);
