@@ -57,7 +57,7 @@ class Server:
             [gunicorn, "quiz.wsgi", *how, "--bind", f"127.0.0.1:{self.port}"],
             cwd=ROOT, env=self.environment, start_new_session=True, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while time.monotonic() < until:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

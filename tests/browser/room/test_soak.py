@@ -51,7 +51,8 @@ def test_memory_and_console_after_hundreds_of_strokes(site):
     def left():
         """Bytes of objects and of arrays, numbers of nodes and of listeners, after the garbage was collected."""
         room.clear()  # what was painted, and all that could be undone
-        room.page.wait_for_timeout(1000)  # the draft is saved
+        room.page.wait_for_selector("[data-out=saved]:has-text('Draft saved')")
+        room.page.wait_for_timeout(1000)  # and what was sent is let go of
         session.send("HeapProfiler.collectGarbage")
         metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
         heap = session.send("Runtime.getHeapUsage")
