@@ -2,12 +2,14 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from quiz import attempts, jobs
-from quiz.models import EngineEvaluation, Question
+from quiz.models import Attempt, EngineEvaluation, Question
 from quiz.scoring import evaluation
 from tests.fake_engine import Fake
 
@@ -196,6 +198,8 @@ def test_nothing_before_submission_varies_with_the_truth(world, as_user, library
 
     people, ids = world
     client = as_user(people["trainee"])
+    # Long ago: what a page says in the first half minute only would differ by when it is asked for.
+    Attempt.objects.filter(pk=ids["attempt"]).update(opened_at=timezone.now() - timedelta(hours=1))
     before = everything(client, ids)
     finding = library[0]
     other = np.zeros((24, 40, 48), np.uint8)

@@ -48,7 +48,7 @@ def test_rung_three_comes_after_a_mark_or_half_a_minute(attempt, paint, finding)
     hints.take_hint(attempt), hints.take_hint(attempt)
     with pytest.raises(hints.HintRefused, match="30 s on the scan"):
         hints.take_hint(attempt)
-    for seconds, may in ((29, False), (31, True)):
+    for seconds, may in ((20, False), (31, True)):  # with time to spare: the clock goes on
         Attempt.objects.filter(pk=attempt.pk).update(opened_at=timezone.now() - timedelta(seconds=seconds))
         attempt.refresh_from_db()
         assert (hints.ladder(attempt)[2].when == "") is may
@@ -399,6 +399,8 @@ def test_nothing_of_the_models_answer_leaves_before_its_rung(trainee, library, a
     """Two worlds in which the model marks mirror images: until rung 4 not a byte of any answer differs."""
     attempt = attempts.open_attempt(trainee, finding)
     attempts.save_draft(attempt, paint(*SPOT))
+    # Long ago: what a page says in the first half minute only would differ by when it is asked for.
+    Attempt.objects.filter(pk=attempt.pk).update(opened_at=timezone.now() - timedelta(hours=1))
     client = as_user(trainee)
     addresses = (
         f"/attempts/{attempt.pk}/", f"/api/v1/attempts/{attempt.pk}/", f"/api/v1/attempts/{attempt.pk}/hints/",
