@@ -96,7 +96,7 @@ def main(kills: int) -> int:
     reached = []
     for n in range(kills):
         child = start(hurt, rex)
-        wait_for(hurt, chance.randint(count(hurt), everything), child)
+        wait_for(hurt, chance.randint(min(count(hurt), everything), everything), child)
         time.sleep(chance.uniform(0, 0.03))
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
