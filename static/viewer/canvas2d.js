@@ -27,7 +27,7 @@ export class Canvas2d {
     this.kept.delete(pane);
   }
 
-  /** Draw one pane. rect, frame: in device pixels. look: {level, width, palette, fill, ratio}. */
+  /** Draw one pane. rect, frame: in device pixels. look: {level, width, palette, fill, line, period}. */
   draw(pane, rect, frame, look) {
     const kept = this.#keep(pane), { plane } = pane;
     const window = `${look.level} ${look.width}`;
@@ -70,11 +70,11 @@ export class Canvas2d {
   #overlay(kept, pane, rect, frame, look) {
     const { context } = this, { plane } = pane;
     const style = `${[...look.palette]} ${look.fill}`;
-    if (kept.bitsVersion !== pane.bitsVersion || kept.style !== style) {
-      const whole = kept.style !== style || !pane.changed;
-      this.#fills(kept, pane, look, whole ? { row0: 0, row1: plane.rows, col0: 0, col1: plane.cols } : pane.changed);
+    const changed = pane.take(), fresh = kept.style === style ? changed : pane.whole;
+    if (fresh) {
+      this.#fills(kept, pane, look, fresh);
       kept.edges = edgesOf(pane.bits, look.palette, plane);
-      Object.assign(kept, { bitsVersion: pane.bitsVersion, style });
+      kept.style = style;
     }
     const place = [frame.left, frame.top, plane.cols * frame.pxPerCol, plane.rows * frame.pxPerRow];
     context.imageSmoothingEnabled = false;

@@ -12,9 +12,9 @@ export class Pane {
     const n = this.plane.rows * this.plane.cols;
     this.ct = new Int16Array(n);
     this.bits = new Uint8Array(n);
-    this.ctVersion = this.bitsVersion = 0;
+    this.ctVersion = 0;
     this.hasBits = false;
-    this.changed = null; // the rectangle of bits that changed since the last picture, null for all
+    this.changed = null; // the rectangle of bits that changed since a renderer took it
     this.stale = { ct: true, bits: true };
     this.slice = -1;
   }
@@ -40,14 +40,12 @@ export class Pane {
   /** These cells are to be made anew; without a rectangle all of them. */
   touch(rect = null) {
     if (!rect) this.stale.bits = true;
-    else if (!this.touched) this.touched = rect;
-    else {
-      const old = this.touched;
-      this.touched = {
-        row0: Math.min(old.row0, rect.row0), row1: Math.max(old.row1, rect.row1),
-        col0: Math.min(old.col0, rect.col0), col1: Math.max(old.col1, rect.col1),
-      };
-    }
+    else this.touched = around(this.touched, rect);
+  }
+
+  /** All cells, as a rectangle. */
+  get whole() {
+    return { row0: 0, row1: this.plane.rows, col0: 0, col1: this.plane.cols };
   }
 
   /** Bring the bits up to date. layers: [[bit, layer], ...]. */
@@ -55,16 +53,30 @@ export class Pane {
     const { plane, bits, touched } = this;
     this.touched = null;
     if (!this.stale.bits && !touched) return;
-    const whole = { row0: 0, row1: plane.rows, col0: 0, col1: plane.cols };
-    const rect = this.stale.bits ? whole : touched;
+    const rect = this.stale.bits ? this.whole : touched;
     if (this.stale.bits) bits.fill(0);
     else for (let row = rect.row0; row < rect.row1; row++) bits.fill(0, row * plane.cols + rect.col0, row * plane.cols + rect.col1);
     for (const [bit, layer] of layers) layer.addTo(bits, bit, plane, slice, rect);
-    this.changed = this.stale.bits ? null : rect;
+    this.changed = around(this.changed, rect);
     this.hasBits = this.hasBits && !this.stale.bits ? true : hasAny(bits, rect, plane.cols);
     this.stale.bits = false;
-    this.bitsVersion++;
   }
+
+  /** For the renderer: what it has not drawn yet, or null. A pane may be composed and not drawn, so it is kept till then. */
+  take() {
+    const { changed } = this;
+    this.changed = null;
+    return changed;
+  }
+}
+
+/** The smallest rectangle around two, of which the first may be null. */
+function around(a, b) {
+  if (!a) return b;
+  return {
+    row0: Math.min(a.row0, b.row0), row1: Math.max(a.row1, b.row1),
+    col0: Math.min(a.col0, b.col0), col1: Math.max(a.col1, b.col1),
+  };
 }
 
 function hasAny(bits, { row0, row1, col0, col1 }, cols) {

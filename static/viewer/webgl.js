@@ -108,10 +108,9 @@ export class WebGl {
     }
     gl.activeTexture(gl.TEXTURE1);
     gl.bindTexture(gl.TEXTURE_2D, kept.bits);
-    if (kept.bitsVersion !== pane.bitsVersion) {
-      this.#uploadBits(pane, kept.bitsVersion === undefined ? null : pane.changed);
-      kept.bitsVersion = pane.bitsVersion;
-    }
+    const changed = pane.take(), upload = kept.hasBits ? changed : pane.whole;
+    if (upload) this.#uploadBits(pane, upload);
+    kept.hasBits = true;
     gl.enable(gl.SCISSOR_TEST);
     gl.scissor(rect.x, height - rect.y - rect.height, rect.width, rect.height);
     gl.uniform2i(this.#place("size"), cols, rows);
@@ -129,9 +128,8 @@ export class WebGl {
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
-  #uploadBits(pane, changed) {
-    const { gl } = this, { rows, cols } = pane.plane;
-    const { row0, row1, col0, col1 } = changed ?? { row0: 0, row1: rows, col0: 0, col1: cols };
+  #uploadBits(pane, { row0, row1, col0, col1 }) {
+    const { gl } = this, { cols } = pane.plane;
     gl.pixelStorei(gl.UNPACK_ROW_LENGTH, cols);
     gl.pixelStorei(gl.UNPACK_SKIP_PIXELS, col0);
     gl.pixelStorei(gl.UNPACK_SKIP_ROWS, row0);

@@ -1,0 +1,87 @@
+"""What is on the screen is the paint of this very slice, however late its picture comes."""
+
+import numpy as np
+import pytest
+
+from tests.browser.room.room import VIEWER
+from tests.browser.room.test_orientation import picture
+from tests.browser.waiting import until
+
+pytestmark = pytest.mark.browser
+
+BEFORE, HERE = (6, 12, 8), (5, 22, 14)
+
+
+class Held:
+    """Slices other than the one in the middle wait until they are let through."""
+
+    def __init__(self, context):
+        self.waiting, self.open = [], False
+        for pattern in ("**/slices/**", "**/blocks/**"):
+            context.route(pattern, self._request)
+
+    def _request(self, route):
+        if self.open or "/slices/6/" in route.request.url:
+            return route.continue_()
+        return self.waiting.append(route)
+
+    def let_through(self):
+        self.open = True
+        for route in self.waiting:
+            route.continue_()
+
+
+def is_blue(pixel):
+    red, _, blue = pixel
+    return blue > red + 20
+
+
+def shown_as_anew(room):
+    """Only the paint of slice 5 is seen there, and the picture is the one of a full redraw."""
+    room.mouse.move(5, 5)
+    spots = [room.at(*HERE), room.at(*BEFORE)]
+    shown = picture(room)
+    assert [is_blue(shown(*spot)) for spot in spots] == [True, False]
+    room.of("touch()")
+    again = picture(room)
+    assert [is_blue(again(*spot)) for spot in spots] == [True, False]
+    size = room.page.locator("ct-viewer").bounding_box()
+    for x in np.arange(size["x"] + 1, size["x"] + size["width"], 5):
+        for y in np.arange(size["y"] + 1, size["y"] + size["height"], 5):
+            assert (shown(x, y) == again(x, y)).all(), (x, y)
+
+
+@pytest.mark.parametrize("renderer", ["2d", "webgl"])
+def test_paint_of_another_slice_is_not_shown_on_one_that_comes_late(site, renderer):
+    room = site.enter(renderer=renderer)
+    held = Held(room.context)
+    room.page.reload()
+    room.page.evaluate(f"{VIEWER}.ready")
+    room.of("brushMm = 4")
+    room.click(*BEFORE)
+    room.frame()
+    room.of("k = 5")
+    room.frame()
+    assert room.of("stack.get(5)") is None
+    room.click(*HERE)
+    room.frame()
+    room.click(5, 24, 16)  # a second rectangle that is not drawn
+    room.frame()
+    held.let_through()
+    until(room.page, f"{VIEWER}.stack.get(5) !== undefined")
+    shown_as_anew(room)
+    room.page.close()
+
+
+@pytest.mark.parametrize("renderer", ["2d", "webgl"])
+def test_paint_of_another_slice_is_not_shown_on_one_without_paint(site, renderer):
+    room = site.enter(renderer=renderer)
+    room.of("brushMm = 4")
+    room.click(*BEFORE)
+    room.frame()
+    room.of("k = 5")
+    room.frame()
+    room.click(*HERE)
+    room.frame()
+    shown_as_anew(room)
+    room.page.close()
