@@ -24,11 +24,13 @@ those of the ReXGroundingCT benchmark, so that people and models can be compared
 - **Outline**: how much of your paint lies on the finding, and how much of the finding is painted, within a tolerance.
   In slice mode only the slices you painted are judged; in locate mode the outline is not.
 - **Restraint**: marks that are known to be wrong cost. A mark is known to be wrong when every instance of the scan is
-  annotated, when it lies on another finding, or on the wrong side of the body.
+  annotated, when it lies on another finding that you have answered, or on the wrong side of the body.
 - **Not judged**: in most training scans the reference marks at most about three places. Paint elsewhere may be right, so
   it is not judged, and the grade comes with the range it would have if those marks were all wrong or all right. How
   likely the reference is complete is counted from the scans of the library in which everything is annotated.
-- **Diffuse findings** (emphysema, micronodules and the like) are compared in blocks of about a centimetre.
+  Marks all over the lungs are no answer: beside something found, not more than five stay unjudged.
+- **Diffuse findings** (emphysema, micronodules and the like) are compared in blocks of about a centimetre. Where the
+  reference is not complete, blocks beside it are not judged, unless hardly any of the paint lies on it.
 
 Every number of the scorer, version {version}, with where it comes from.
 """

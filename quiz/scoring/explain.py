@@ -144,6 +144,11 @@ def _in_blocks(question: Question, grade: Grade) -> list[Part]:
     where = "in the whole scan" if grade.mode == "volume" else "on the slices you painted"
     partial = "" if question.exhaustive else " The reference is not complete here, so blocks beside it are not judged."
     against = f"Share of your blocks that count against you: {1 - (grade.restraint or 0):.0%}.{partial}"
+    if partial and (grade.restraint or 0.0) < 1:
+        against = (
+            f"Less than {INSIDE_FULL:.0%} of your blocks lie on what the reference marks: too wide to tell, "
+            f"so {grade.restraint or 0:.0%} of it counts."
+        )
     if not grade.marked_blocks:
         against = (
             f"Your paint fills no block: one counts as marked from {BLOCK_FILLED:.0%} on. None counts against you."

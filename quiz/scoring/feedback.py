@@ -7,7 +7,7 @@ import numpy as np
 from cases.imaging.masks import SparseMask
 from quiz.scoring.grade import is_sweep
 from quiz.scoring.question import Extra, Grade, InstanceOutcome, Outline, Question
-from quiz.scoring.rules import AREA_FLOOR, MOST_ASKED
+from quiz.scoring.rules import AREA_FLOOR, MOST_ASKED, MOST_UNJUDGED
 from quiz.scoring.where import direction_words, offset_words, place_words, side_of_sentence
 
 NOTICEABLE = 0.15
@@ -48,6 +48,7 @@ def feedback(question: Question, answer: SparseMask, grade: Grade) -> list[str]:
         *_ends(question, grade),
         _the_others(question, grade),
         _false_marks(question, grade),
+        _too_many(grade),
         _blocks_beside(question, grade),
         _not_judged(grade),
     ]
@@ -111,7 +112,7 @@ def _outside(grade: Grade) -> str:
 
 
 def _mix_ups(grade: Grade) -> list[str]:
-    named = [extra.reason for extra in _extras(grade, "wrong") if extra.reason not in ("", "side", "outside")]
+    named = [extra.reason for extra in _extras(grade, "wrong") if extra.reason not in ("", "side", "outside", "many")]
     return [f"You painted another finding of this scan: “{sentence}”." for sentence in dict.fromkeys(named)]
 
 
@@ -145,7 +146,7 @@ def _fills_no_block(grade: Grade) -> bool:
 
 def _elsewhere(question: Question, grade: Grade) -> str:
     """Nothing found and nothing near: where it is, and the way from the one mark there is."""
-    if grade.verdict != "missed" or _extras(grade, "too_wide") or _fills_no_block(grade):
+    if grade.verdict != "missed" or _extras(grade, "too_wide") or _fills_no_block(grade) or _hardly_on_it(grade):
         return ""
     target = _largest(grade)
     sentence = f"The reference lies elsewhere: look {_place(question, target)}, where it is largest"
@@ -242,11 +243,24 @@ def _false_marks(question: Question, grade: Grade) -> str:
     return f"{wrong} {one}; every instance of this scan is annotated."
 
 
+def _too_many(grade: Grade) -> str:
+    if not any(extra.reason == "many" for extra in grade.extras):
+        return ""
+    return f"More than {MOST_UNJUDGED} marks beside the reference are a sweep: mark what you would report."
+
+
 def _blocks_beside(question: Question, grade: Grade) -> str:
+    if _hardly_on_it(grade):
+        return "Most of what you painted lies beside it: too wide to tell what you meant; outline it closer."
     if not grade.in_blocks or not question.exhaustive or not grade.find:
         return ""
     beside = 1 - (grade.restraint or 0.0)
     return f"{beside:.0%} of the blocks you marked are not affected." if beside >= NOTICEABLE else ""
+
+
+def _hardly_on_it(grade: Grade) -> bool:
+    """A diffuse finding of a partly annotated scan: the paint is too wide to tell."""
+    return grade.in_blocks and not grade.exhaustive and bool(grade.find) and (grade.restraint or 0.0) < 1
 
 
 def _not_judged(grade: Grade) -> str:

@@ -16,6 +16,7 @@ from quiz.scoring.rules import (
     INSIDE_NONE,
     MOST_ASKED,
     MOST_MARKS,
+    MOST_UNJUDGED,
     NEAR_CREDIT,
     NEAR_MAX_TIMES,
     NEAR_MM,
@@ -161,6 +162,7 @@ def _marks(
     for mark in marks:
         mark.outcome, mark.reason = _outcome(mark, question)
     _forgive_slips(marks)
+    _judge_surplus(marks)
     return marks, near
 
 
@@ -243,6 +245,13 @@ def _forgive_slips(marks: list[_Mark]) -> None:
     for mark in marks:
         if mark.voxels < PAINT_SPECK_VOXELS and mark.outcome in ("wrong", "too_wide", "not_judged"):
             mark.outcome = "slip"
+
+
+def _judge_surplus(marks: list[_Mark]) -> None:
+    """Marks all over the lungs hit something: the smallest of too many unjudged ones are not left so."""
+    if any(mark.outcome == "hit" for mark in marks):
+        for mark in [mark for mark in marks if mark.outcome == "not_judged"][MOST_UNJUDGED:]:
+            mark.outcome, mark.reason = "wrong", "many"
 
 
 def _extra(mark: _Mark) -> Extra:

@@ -9,11 +9,21 @@ and the score is an interval.
 
 from typing import Any
 
+import numpy as np
+
 from cases.imaging.masks import SparseMask
 from quiz.scoring import blocks, focal
 from quiz.scoring.official import Official, official
 from quiz.scoring.question import Grade, InstanceOutcome, Question, outcome_of, tolerance_mm
-from quiz.scoring.rules import DIFFUSE, FOUND_AT, MOST_ASKED, MOST_PAINT_ML, SPECK_VOXELS
+from quiz.scoring.rules import (
+    DIFFUSE,
+    FOUND_AT,
+    INSIDE_FULL,
+    INSIDE_NONE,
+    MOST_ASKED,
+    MOST_PAINT_ML,
+    SPECK_VOXELS,
+)
 
 
 def grade(question: Question, answer: SparseMask, *, mode: str, absent: bool = False) -> Grade:
@@ -92,8 +102,12 @@ def _diffuse(
     """Blocks of lung instead of instances: find is their recall, extent their F1, restraint their precision."""
     low = 100.0 * judged.recall * (0.5 + 0.5 * judged.f1) * judged.precision
     # In a partly annotated scan blocks beside the reference may be right: their precision is then not judged.
+    # Only what hardly lies on it is too wide to tell, as a mark on a focal finding is.
+    told = float(np.clip((judged.precision - INSIDE_NONE) / (INSIDE_FULL - INSIDE_NONE), 0.0, 1.0))
     kind_f1 = 2 * judged.recall / (1 + judged.recall)
-    kind = 100.0 * judged.recall * (0.5 + 0.5 * kind_f1)
+    kind = 100.0 * judged.recall * (0.5 + 0.5 * kind_f1) * told
+    credit = judged.recall * (1.0 if question.exhaustive else told)
+    low = low if question.exhaustive else min(low, kind)
     believed = 1.0 if question.exhaustive else question.completeness
     score = believed * low + (1 - believed) * kind
     blind = not question.exhaustive and judged.recall == 0
@@ -101,10 +115,10 @@ def _diffuse(
         score=None if blind else round(score, 1),
         score_low=round(low, 1),
         score_high=100.0 if blind else round(score if question.exhaustive else kind, 1),
-        verdict="not_judged" if blind else _verdict(judged.recall, judged.recall, near=False),
+        verdict="not_judged" if blind else _verdict(credit, credit, near=False),
         find=None if blind else judged.recall,
         extent=None if blind else (judged.f1 if question.exhaustive else kind_f1),
-        restraint=None if blind else (judged.precision if question.exhaustive else 1.0),
+        restraint=None if blind else (judged.precision if question.exhaustive else told),
         judged_weight=0.0 if blind else 1.0,
         outcomes=_outcomes(truth, question, "found" if judged.recall else "missed", judged.recall),
         extras=(),

@@ -68,7 +68,7 @@ class InstanceOutcome:
 class Extra:
     """A painted component that found nothing. outcome: near, too_wide, wrong or not_judged.
 
-    reason: why it is known to be wrong: "side", "outside", the sentence of another finding, or empty.
+    reason: why it counts as wrong: "side", "outside", "many", the sentence of another finding, or empty.
     """
 
     centroid: Vector

@@ -4,7 +4,7 @@ The page "How you are scored" and docs/how-you-are-scored.md are made from this 
 people read. Change a number here, raise SCORER_VERSION, and run ``manage.py rescore``.
 """
 
-SCORER_VERSION = "2"
+SCORER_VERSION = "3"
 """Which rules graded an attempt. An attempt of another version is graded again by rescore; its history is kept."""
 
 SHARP = frozenset({"2d", "2e", "2f", "2g"})
@@ -61,6 +61,11 @@ PAINT_SPECK_VOXELS = 4
 
 MOST_MARKS = 100
 """Only so many painted components are judged, the largest: nobody marks more, and dust must not be dear to grade."""
+
+MOST_UNJUDGED = MOST_ASKED + 2
+"""So many marks beside an incomplete reference stay unjudged; where something was found, the smaller ones beyond that
+count as wrong, because dots all over the lungs are no answer. Source: the grading proposal, section 3.6 (k + 2), with the
+most that is ever asked for as k, so that the number says nothing of the scan."""
 
 MOST_PAINT_ML = 8000.0
 """More paint than this is a sweep, not an answer: both lungs hold about six litres. It scores 0."""

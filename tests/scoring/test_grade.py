@@ -107,6 +107,32 @@ def test_the_far_blob_of_a_partial_case_is_not_judged():
     assert got.as_result(feedback=[], truth_version=1)["official"]["instances"]["f1"] is None
 
 
+@pytest.mark.parametrize(("beside", "expected"), [(5, 100.0), (6, 66.7), (8, 40.0)])
+def test_dots_all_over_a_partial_case_are_no_answer(beside, expected):
+    painted = ball(6)
+    for n in range(beside):
+        painted |= ball(2 + n / 10, (10, 15, 15 + 12 * n))
+    got = score(ball(6), painted, exhaustive=False)
+    # Five stay unjudged. Each beyond that is wrong: restraint 1 / (1 + 0.5), and 1 / (1 + 3 * 0.5) for three.
+    assert got.score == expected
+    assert sum(extra.outcome == "wrong" for extra in got.extras) == beside - 5
+    assert got.score_low <= got.score <= got.score_high
+
+
+def test_whole_slices_are_no_answer_to_a_diffuse_finding_of_a_partial_case():
+    slab = np.zeros(SIZE, bool)
+    slab[CENTRE[0]] = True
+    got = score(ball(12), slab, category="1c", exhaustive=False)
+    assert (got.score, got.score_high, got.verdict) == (0.0, 0.0, "missed")
+    # What lies beside it may be right as long as a quarter of the paint lies on it.
+    assert score(ball(12), one_slice(ball(18)), category="1c", exhaustive=False).score == 100.0
+
+
+def test_many_marks_that_found_nothing_stay_unjudged():
+    painted = np.logical_or.reduce([ball(3, (10, 15, 15 + 12 * n)) for n in range(8)])
+    assert score(ball(6), painted, exhaustive=False).verdict == "not_judged"
+
+
 def test_only_unjudged_paint_gives_no_score():
     got = score(ball(6), ball(3, (10, 20, 20)), exhaustive=False)
     assert (got.score, got.verdict) == (None, "not_judged")
