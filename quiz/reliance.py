@@ -53,8 +53,9 @@ class Reliance:
 
 
 def reliance(user: User) -> Reliance:
-    """Answers of this person in which a model's opinion was taken before submission."""
-    taken = access.attempts_of(user).submitted().filter(opinion_at__isnull=False)
+    """First answers of this person in which a model's opinion was taken before submission: after the truth was shown, one
+    relies on that."""
+    taken = access.attempts_of(user).counted().filter(opinion_at__isnull=False)
     rows = list(taken.select_related("finding").defer("painted", "unaided", "draft").order_by("-submitted_at"))
     counted = Counter(row.ai_outcome for row in rows if row.ai_outcome)
     return Reliance(

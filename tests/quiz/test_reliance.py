@@ -1,8 +1,10 @@
 """What is said of how somebody deals with opinions: only what the answers show."""
 
 import pytest
+from django.utils import timezone
 
-from quiz.reliance import Reliance
+from quiz.models import AiOutcome, Attempt, State
+from quiz.reliance import Reliance, reliance
 
 
 def counted(*, right, used, wrong, kept, gained=0, lost=0):
@@ -23,3 +25,14 @@ def counted(*, right, used, wrong, kept, gained=0, lost=0):
 )
 def test_the_sentence_says_what_was_seen(reliance, words):
     assert words in reliance.sentence
+
+
+def test_answers_given_after_the_truth_was_shown_are_not_counted(trainee, finding):
+    now = timezone.now()
+    for repeat, outcome in ((False, AiOutcome.MISLED), (True, AiOutcome.RESISTED)):
+        Attempt.objects.create(
+            user=trainee, finding=finding, state=State.SUBMITTED, submitted_at=now, opinion_at=now, repeat=repeat,
+            ai_outcome=outcome,
+        )  # fmt: skip
+    seen = reliance(trainee)
+    assert (seen.taken, seen.wrong, seen.kept) == (1, 1, 0)
