@@ -122,8 +122,8 @@ class VolumeBlock(APIView):
 
 
 def _etag(volume: Volume, part: str) -> str:
-    """The content of the slices is in the name of their folder."""
-    return f'"{volume.slices_key.rsplit("/", 1)[-1]}-{part}"'
+    """The name of the folder ends with a digest of what the slices hold. It begins with the file's name: that is not told."""
+    return f'"{volume.slices_key.rsplit("-", 1)[-1]}-{part}"'
 
 
 def _has(request: Request, etag: str) -> bool:

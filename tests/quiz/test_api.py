@@ -101,6 +101,14 @@ def test_slices_are_not_sent_twice(trainee, volume, as_user):
     assert again.status_code == 304
 
 
+@pytest.mark.parametrize("part", ["slices/3", "blocks/1"])
+def test_the_bytes_of_a_scan_do_not_name_its_file(trainee, volume, as_user, part):
+    """Who knows the name finds the reference in the data set."""
+    headers = dict(as_user(trainee).get(f"/api/v1/volumes/{volume.pk}/{part}/").headers)
+    assert len(headers["ETag"]) > 16
+    assert not any(piece in str(headers) for piece in (volume.name, volume.study_key, volume.patient_key, "valid"))
+
+
 @pytest.mark.parametrize("damage", ["missing", "corrupt"])
 def test_a_damaged_slice_is_said_and_the_rest_works(call, volume, store, damage, caplog):
     path = store / volume.slices_key / "0005.gz"
