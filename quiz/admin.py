@@ -1,3 +1,4 @@
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
@@ -15,6 +16,9 @@ from quiz.models import (
     HintWorker,
     User,
 )
+
+# People sign in to the admin as everywhere: guesses are counted there, and a second factor is asked for.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 
 @admin.register(User)

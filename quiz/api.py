@@ -9,6 +9,7 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
+from rest_framework.authtoken.models import Token
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.exceptions import (
     APIException,
@@ -28,7 +29,7 @@ from rest_framework.views import APIView
 from cases.imaging import compact
 from cases.models import Category, FindingQuerySet
 from cases.views import AnyAccept
-from quiz import access, attempts, explanations, hints, jobs, progress, questions
+from quiz import access, accounts, attempts, explanations, hints, jobs, progress, questions
 from quiz.models import Attempt, User
 from quiz.parsers import CompactMaskParser, LimitedJSONParser
 from quiz.serializers import (
@@ -45,6 +46,7 @@ from quiz.serializers import (
     QuestionSerializer,
     SavedSerializer,
     ShownHintSerializer,
+    SignInSerializer,
     SubmissionSerializer,
     TruthSerializer,
 )
@@ -95,6 +97,18 @@ class TokenView(ObtainAuthToken):
     throttle_scope = "token"
     throttle_classes = (ScopedRateThrottle,)  # the parent class switches throttling off
     parser_classes = (LimitedJSONParser,)
+    serializer_class = SignInSerializer
+
+    def post(self, request: Request) -> Response:
+        form = self.get_serializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            user = accounts.check_password(request._request, **form.validated_data)
+        except accounts.TokenRefused as error:
+            if error.retry_after:
+                raise TooMany(error.retry_after, error.sentence) from error
+            raise ValidationError({"non_field_errors": [error.sentence]}) from error
+        return Response({"token": Token.objects.get_or_create(user=user)[0].key})
 
 
 class CategoryList(APIView):

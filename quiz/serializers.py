@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.authtoken.serializers import AuthTokenSerializer
 
 from cases.models import Category, Finding
 from quiz import hints, questions
@@ -12,6 +13,12 @@ from quiz.models import Attempt, HintTaken, Mode, Question
 
 class DetailSerializer(serializers.Serializer):
     detail = serializers.CharField()
+
+
+class SignInSerializer(AuthTokenSerializer):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The password is checked by ``accounts.check_password``."""
+        return attrs
 
 
 class CategorySerializer(serializers.ModelSerializer):

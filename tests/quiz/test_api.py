@@ -172,13 +172,47 @@ def test_csrf_is_asked_of_sessions(trainee, finding):
     assert client.post("/api/v1/attempts/", body, "application/json").status_code == 403
 
 
-def test_guessing_passwords_is_slowed_down(settings, db):
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "throttle"}}
+COUNTED = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+
+
+def test_guessing_passwords_is_slowed_down(settings, trainee):
+    settings.CACHES = {"default": COUNTED | {"LOCATION": "guesses"}}
     client = Client()
-    body = json.dumps({"username": "trainee", "password": "wrong"})
-    codes = [client.post("/api/v1/token/", body, "application/json").status_code for _ in range(21)]
-    # Twenty a minute are allowed; the clock of one minute cannot run out within this test.
-    assert codes == [400] * 20 + [429]
+    body = {"username": "trainee", "password": "wrong"}
+    # Five in five minutes for one name, as on the sign-in page, and together with those made there.
+    page = [client.post("/accounts/login/", {"login": "trainee", "password": f"wrong {n}"}) for n in range(2)]
+    codes = [client.post("/api/v1/token/", body, "application/json").status_code for _ in range(4)]
+    assert ([one.status_code for one in page], codes) == ([200, 200], [400, 400, 400, 429])
+    refused = client.post("/api/v1/token/", body | {"password": PASSWORD}, "application/json")
+    assert (refused.status_code, refused["Retry-After"]) == (429, "300")
+
+
+def test_tokens_are_not_asked_for_by_the_dozen(settings, db):
+    settings.CACHES = {"default": COUNTED | {"LOCATION": "throttle"}}
+    client = Client()
+    bodies = [json.dumps({"username": f"nobody {n}", "password": "wrong"}) for n in range(21)]
+    codes = [client.post("/api/v1/token/", body, "application/json").status_code for body in bodies]
+    assert set(codes[10:]) == {429}  # ten wrong ones a minute from one address
+
+
+def test_who_has_a_second_factor_gets_no_token_for_a_password(trainee):
+    from allauth.mfa.totp.internal import auth
+
+    auth.TOTP.activate(trainee, auth.generate_totp_secret())
+    body = {"username": "trainee", "password": PASSWORD}
+    refused = Client().post("/api/v1/token/", body, "application/json")
+    assert refused.status_code == 400
+    assert "second factor" in refused.json()["non_field_errors"][0]
+
+
+def test_the_admin_is_entered_by_the_sign_in_page(django_user_model):
+    django_user_model.objects.create_superuser("boss", password=PASSWORD)
+    client = Client()
+    sent = client.post("/admin/login/?next=/admin/", {"username": "boss", "password": PASSWORD})
+    assert (sent.status_code, sent["Location"]) == (302, "/accounts/login/?next=%2Fadmin%2F")
+    assert client.get("/admin/").status_code == 302  # not signed in
+    client.post("/accounts/login/", {"login": "boss", "password": PASSWORD})
+    assert client.get("/admin/").status_code == 200
 
 
 def test_masks_in_the_compact_form(trainee, finding, paint, as_user):
