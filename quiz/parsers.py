@@ -1,9 +1,11 @@
-"""Request bodies of the API."""
+"""Request bodies: in what form they may come, and how large they may be."""
 
 from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import FileUploadHandler
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, JSONParser
 
@@ -48,3 +50,25 @@ class CompactMaskParser(BaseParser):
             raise too_large
         request = (parser_context or {}).get("request")
         return {**({} if request is None else request.query_params.dict()), "mask": body}
+
+
+class LimitedUpload(FileUploadHandler):
+    """Refuses a form with more than a mask and what travels beside it before any of it is written to disk: Django's own
+    limit does not count files, and it reads them before it knows who sends them."""
+
+    def handle_raw_input(
+        self,
+        input_data: Any,
+        META: Mapping[str, Any],
+        content_length: int,
+        boundary: str,
+        encoding: str | None = None,
+    ) -> None:
+        if content_length > 2 * settings.MAX_MASK_BYTES:
+            raise RequestDataTooBig("The form is larger than any answer.")
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:
+        return None

@@ -125,6 +125,11 @@ WHITENOISE_MAX_AGE = 0 if DEBUG else 31536000
 # A painted effusion of 1.6 litres is about 0.3 MB of JSON; this leaves room and stops abuse.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 MAX_MASK_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE
+FILE_UPLOAD_HANDLERS = [
+    "quiz.parsers.LimitedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # -- grounding models -------------------------------------------------------------------------------------------------
 

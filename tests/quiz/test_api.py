@@ -215,6 +215,17 @@ def test_the_admin_is_entered_by_the_sign_in_page(django_user_model):
     assert client.get("/admin/").status_code == 200
 
 
+def test_a_form_larger_than_any_answer_is_refused_before_it_is_read(trainee, settings):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    settings.MAX_MASK_BYTES = 1000
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "x" * 32
+    for letters, code in ((1500, 403), (5000, 400)):  # the smaller one is read, and has no token
+        sent = client.post("/practice/", {"paint": SimpleUploadedFile("paint", b"x" * letters)})
+        assert sent.status_code == code
+
+
 def test_masks_in_the_compact_form(trainee, finding, paint, as_user):
     from cases.imaging import compact, masks
 
