@@ -185,7 +185,7 @@ def submit_attempt(
         raise _painted_elsewhere(attempt)
 
     # Graded before the transaction: SQLite has one writer, and it must not wait for arithmetic.
-    columns = grading.grade_columns(attempt.finding, painted, mode=attempt.mode, absent=absent)
+    columns = grading.grade_columns(attempt, painted, absent=absent)
     columns |= opinions.outcome_columns(attempt, columns["verdict"])
     columns["hint_bits"] = Greatest(F("hint_bits"), Value(opinions.bits_of_questions(attempt)))
     claimed = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(

@@ -29,10 +29,10 @@ GRADE_COLUMNS = (
 """Columns of an attempt, and of a grade that is past, that a grade fills."""
 
 
-def grade_columns(finding: Finding, painted: masks.SparseMask, *, mode: str, absent: bool) -> dict[str, Any]:
-    """GRADE_COLUMNS of an answer. Raises OSError or MaskError if the truth cannot be read."""
-    question = question_of(finding)
-    graded = scorer.grade(question, painted, mode=mode, absent=absent)
+def grade_columns(attempt: Attempt, painted: masks.SparseMask, *, absent: bool) -> dict[str, Any]:
+    """GRADE_COLUMNS of an answer to an attempt. Raises OSError or MaskError if the truth cannot be read."""
+    finding, question = attempt.finding, question_of(attempt)
+    graded = scorer.grade(question, painted, mode=attempt.mode, absent=absent)
     sentences = teacher.feedback(question, painted, graded)
     made_of = [part.as_dict() for part in explain.parts(question, graded)]
     return {
@@ -50,12 +50,19 @@ def grade_columns(finding: Finding, painted: masks.SparseMask, *, mode: str, abs
     }
 
 
-def question_of(finding: Finding) -> Question:
-    """What the scorer needs to know of a finding, read from the store."""
-    volume = finding.volume
+def question_of(attempt: Attempt) -> Question:
+    """What the scorer needs to know to judge an attempt, read from the store.
+
+    Of the other findings of the scan it knows those that this person had answered before: to be told that paint lies on
+    one that is still to be answered would show where that one is.
+    """
+    finding, volume = attempt.finding, attempt.finding.volume
+    answered = Attempt.objects.submitted().filter(user=attempt.user_id)
+    if attempt.submitted_at is not None:
+        answered = answered.filter(submitted_at__lt=attempt.submitted_at)
+    usable = Finding.objects.usable().filter(volume=volume, pk__in=answered.values("finding"))
     others = [
-        OtherFinding(other.sentence, storage.load_truth(other.truth_key))
-        for other in Finding.objects.usable().filter(volume=volume).exclude(pk=finding.pk)
+        OtherFinding(other.sentence, storage.load_truth(other.truth_key)) for other in usable.exclude(pk=finding.pk)
     ]
     landmarks = None
     if volume.midline_i is not None and volume.lung_box is not None:
@@ -103,12 +110,12 @@ def count_completeness() -> dict[tuple[str, int], float]:
 
 def areas_of(attempt: Attempt) -> masks.SparseMask:
     """What each voxel of a submitted attempt counted as: a mask of ``explain.KINDS``, by the present rules."""
-    return explain.areas(question_of(attempt.finding), attempt.painted_mask(), mode=attempt.mode)
+    return explain.areas(question_of(attempt), attempt.painted_mask(), mode=attempt.mode)
 
 
 def unjudged_of(attempt: Attempt) -> masks.SparseMask:
     """Painted voxels of a submitted attempt that the reference cannot judge; none where it marks everything."""
-    return explain.unjudged(question_of(attempt.finding), attempt.painted_mask(), mode=attempt.mode)
+    return explain.unjudged(question_of(attempt), attempt.painted_mask(), mode=attempt.mode)
 
 
 # -- grading again -------------------------------------------------------------------------------------------------------
@@ -146,7 +153,7 @@ def regrade(attempt: Attempt, *, write: bool) -> Regraded:
         painted = attempt.painted_mask()
         if painted.size != attempt.finding.volume.size:
             return Regraded(*where, before, {}, "Its scan has another size now; the grade stays.")
-        columns = grade_columns(attempt.finding, painted, mode=attempt.mode, absent=attempt.absent)
+        columns = grade_columns(attempt, painted, absent=attempt.absent)
     except (OSError, masks.MaskError) as error:
         return Regraded(*where, before, {}, f"A mask cannot be read ({error}); the grade stays.")
     if write:

@@ -160,7 +160,7 @@ def outcome_columns(attempt: Attempt, verdict: str) -> dict[str, Any]:
     taken = Attempt.objects.filter(pk=attempt.pk).values_list("opinion_at", "unaided").first()
     if taken is None or taken[0] is None or not taken[1]:
         return {}
-    before = grading.grade_columns(attempt.finding, masks.unpack(bytes(taken[1])), mode=attempt.mode, absent=False)
+    before = grading.grade_columns(attempt, masks.unpack(bytes(taken[1])), absent=False)
     row = attempt.hints.filter(source="model").exclude(grounding=None).select_related("grounding").last()
     right = _was_right(row.grounding, attempt.finding) if row and row.grounding and row.grounding.mask_key else None
     became = outcome(before["verdict"], verdict, right=right) if right is not None else ""

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from cases import storage
 from cases.imaging import masks
+from cases.models import Finding
 from quiz import attempts, hints, progress
 from quiz.models import Attempt, State
 
@@ -230,3 +231,29 @@ def test_the_compact_form_is_the_same_answer(trainee, finding, paint):
     assert masks.to_wire(attempt.draft_mask()) == paint(*NODULE)
     done = submit(attempt, sent)
     assert submit(done, paint(*NODULE)).result == done.result
+
+
+def test_paint_on_a_finding_still_to_be_answered_is_not_said_to_lie_on_it(trainee, library, paint, as_user):
+    nodule, effusion = library[0], library[2]
+    on_it = masks.to_wire(storage.load_truth(effusion.truth_key).on_slices([effusion.largest_k]))
+    before = submit(attempts.open_attempt(trainee, nodule), on_it)
+    assert effusion.sentence not in " ".join(before.result["feedback"])
+    submit(attempts.open_attempt(trainee, effusion), on_it)
+    after = submit(attempts.open_attempt(trainee, nodule), on_it)
+    assert effusion.sentence in " ".join(after.result["feedback"])
+
+
+def test_in_a_partly_annotated_scan_nothing_tells_where_the_others_lie(trainee, library, as_user):
+    """Paint on another finding and paint on nothing look the same, in the grade and in everything shown of it."""
+    partial = Finding.objects.filter(volume__split="train").order_by("channel")
+    nodule, effusion = partial[0], partial[2]
+    truth = storage.load_truth(effusion.truth_key)
+    client, seen = as_user(trainee), []
+    on_it = truth.on_slices([effusion.largest_k])
+    above = masks.from_flat(on_it.flat() + 9 * 40 * 48, on_it.at(on_it.flat()), on_it.size)
+    for there in (on_it, above):
+        done = submit(attempts.open_attempt(trainee, nodule), masks.to_wire(there))
+        explained = client.get(f"/api/v1/attempts/{done.pk}/explanation/").json()
+        kinds = {kind for kind, mask in explained["areas"].items() if mask["runs"]}
+        seen.append((done.verdict, done.score, done.score_low, kinds, [e["outcome"] for e in done.reveal["extras"]]))
+    assert seen[0] == seen[1]
