@@ -52,6 +52,24 @@ def assignments_of(user: User, now: datetime) -> QuerySet[Assignment]:
     return Assignment.objects.filter(cohort__members=user, opens_at__lte=now).distinct()
 
 
+def asked_elsewhere(attempt: Attempt) -> QuerySet[Assignment]:
+    """Assignments that hold back an attempt: they are still to have this person's answer to its finding.
+
+    Practice waits for every assignment, opened or to be opened: it shows the truth, and hints an exam does not give.
+    What is assigned waits for an exam that is open; an exam waits for nothing.
+    """
+    user, now = attempt.user, timezone.now()
+    answered = attempts_of(user).submitted().filter(finding=attempt.finding_id)
+    asked = Assignment.objects.filter(cohort__members=user, case_set__findings=attempt.finding_id, closes_at__gt=now)
+    if attempt.is_exam:
+        return asked.none()
+    if attempt.assignment is not None:
+        asked = asked.filter(exam=True).exclude(pk=attempt.assignment.pk)
+    if attempt.assignment is not None or user.is_faculty:
+        asked = asked.filter(opens_at__lte=now)
+    return asked.exclude(attempts__in=answered)
+
+
 def cohorts_of(faculty: User) -> QuerySet[Cohort]:
     return Cohort.objects.filter(faculty=faculty)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, Value
+from django.db.models import Case, Exists, F, Max, Q, Value, When
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -14,7 +14,7 @@ from cases import storage
 from cases.imaging import compact, export, masks
 from cases.models import Finding
 from quiz import access, grading, opinions, telemetry
-from quiz.models import Assignment, Attempt, Confidence, Mode, State, User
+from quiz.models import Assignment, Attempt, AttemptQuerySet, Confidence, Mode, State, User
 
 logger = logging.getLogger(__name__)
 
@@ -170,8 +170,8 @@ def submit_attempt(
 
     looks: what was on screen (``quiz.learning.looks``); what cannot be read of it is left out, the answer counts.
     revision, writer: as for ``save_draft``; an answer that does not know the latest draft is refused as "stale".
-    Raises AttemptRefused with a sentence; nothing is stored then, except that an answer which comes after closing time
-    is kept as the draft.
+    Raises AttemptRefused with a sentence; nothing is stored then, except that an answer which comes after closing time,
+    or to a finding that an assignment asks, is kept as the draft.
     """
     painted = _read_mask(attempt, payload)
     _check_answer(painted, confidence=confidence, absent=absent)
@@ -183,13 +183,21 @@ def submit_attempt(
         raise AttemptRefused("closed", f"{_closed_sentence(attempt.assignment)} Your paint is kept as a draft.")
     if revision is not None and not Attempt.objects.filter(_goes_on_from(revision, writer), pk=attempt.pk).exists():
         raise _painted_elsewhere(attempt)
+    if access.asked_elsewhere(attempt).exists():
+        save_draft(attempt, payload)
+        raise AttemptRefused(
+            "assigned", "An assignment of yours asks this finding: answer it there. Your paint here is kept as a draft."
+        )
 
     # Graded before the transaction: SQLite has one writer, and it must not wait for arithmetic.
     columns = grading.grade_columns(attempt, painted, absent=absent)
     columns |= opinions.outcome_columns(attempt, columns["verdict"])
-    columns["hint_bits"] = Greatest(F("hint_bits"), Value(opinions.bits_of_questions(attempt)))
+    columns["hint_bits"] = Greatest(F("hint_bits"), Value(_bits_from_elsewhere(attempt)))
+    # An attempt may have been opened before another one showed the truth.
+    columns["repeat"] = Case(When(Exists(_others(attempt).submitted()), then=True), default=F("repeat"))
     claimed = Attempt.objects.filter(pk=attempt.pk, state=State.OPENED).update(
         state=State.SUBMITTED,
+        mode=attempt.mode,  # it was graded so, whatever was chosen meanwhile
         submitted_at=timezone.now(),
         painted=masks.pack(painted),
         draft=None,
@@ -201,6 +209,17 @@ def submit_attempt(
     )
     attempt.refresh_from_db()
     return attempt if claimed else _same_answer(attempt, digest)
+
+
+def _others(attempt: Attempt) -> AttemptQuerySet:
+    """Attempts of the same person at the same finding."""
+    return access.attempts_of(attempt.user).filter(finding=attempt.finding_id).exclude(pk=attempt.pk)
+
+
+def _bits_from_elsewhere(attempt: Attempt) -> float:
+    """Bits of location given away outside an attempt: by answers to questions, and by hints of another open attempt."""
+    hinted = _others(attempt).opened().aggregate(bits=Max("hint_bits"))["bits"]
+    return max(hinted or 0.0, opinions.bits_of_questions(attempt))
 
 
 def _check_answer(painted: masks.SparseMask, *, confidence: int | None, absent: bool) -> None:

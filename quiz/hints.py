@@ -24,7 +24,7 @@ from django.utils.crypto import salted_hmac
 from cases import storage
 from cases.imaging import masks
 from cases.models import Finding
-from quiz import jobs, opinions
+from quiz import access, jobs, opinions
 from quiz.grounding import shown
 from quiz.grounding.sentence import parse
 from quiz.models import Attempt, Grounding, HintTaken, Opinions, State
@@ -33,6 +33,8 @@ RANGE_SLICES_MM = 40.0
 """Shortest slice range that rung 3 names, in mm: a search of a few seconds, not an answer."""
 LOOK_FIRST = timedelta(seconds=30)
 """Rung 3 comes after a first mark, or after so long on the scan."""
+FREE_RUNGS = 1
+"""These give nothing of the place away: an exam has them, too."""
 OPINION_FROM = 4
 """From this rung on it is a model's opinion, which comes after a first mark only."""
 
@@ -103,7 +105,7 @@ def rungs_of(attempt: Attempt) -> tuple[tuple[int, str, str, float], ...]:
     """The rungs there are for an attempt: of an exam the free words alone, else opinions where they are allowed and a model
     is set up."""
     if attempt.is_exam:
-        return _RUNGS[:1]
+        return _RUNGS[:FREE_RUNGS]
     with_opinions = attempt.opinions != Opinions.OFF and opinions.has_models()
     return _RUNGS if with_opinions else _RUNGS[: OPINION_FROM - 1]
 
@@ -167,6 +169,8 @@ def take_hint(attempt: Attempt) -> HintTaken:
     if taken >= len(rungs):
         raise HintRefused(_no_more(attempt))
     number, kind, _, _ = rungs[taken]
+    if number > FREE_RUNGS and access.asked_elsewhere(attempt).exists():
+        raise HintRefused("An assignment of yours asks this finding: take its hints there.")
     if when := _when(attempt, number):
         begin = "A model’s opinion comes" if number >= OPINION_FROM else "This hint comes"
         raise HintRefused(f"{begin} {when}: mark where you think it is first, then ask again.")

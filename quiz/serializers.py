@@ -196,7 +196,9 @@ class SavedSerializer(serializers.Serializer):
 
 
 class ConflictSerializer(DetailSerializer):
-    code = serializers.CharField(help_text="stale: painted elsewhere since; submitted; closed; answered.")
+    code = serializers.CharField(
+        help_text="stale: painted elsewhere since; submitted; closed; answered; assigned: an assignment asks it."
+    )
     revision = serializers.IntegerField(required=False, help_text="Of the draft that is stored.")
 
 

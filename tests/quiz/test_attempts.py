@@ -6,7 +6,7 @@ from django.utils import timezone
 from cases import storage
 from cases.imaging import masks
 from cases.models import Finding
-from quiz import attempts, hints, progress
+from quiz import assignments, attempts, hints, progress
 from quiz.models import Attempt, State
 
 NODULE = (6, 22, 35)  # k, j, i of the left lower nodule of the tiny chest
@@ -231,6 +231,90 @@ def test_the_compact_form_is_the_same_answer(trainee, finding, paint):
     assert masks.to_wire(attempt.draft_mask()) == paint(*NODULE)
     done = submit(attempt, sent)
     assert submit(done, paint(*NODULE)).result == done.result
+
+
+# -- what somebody tries who wants the answer first ---------------------------------------------------------------------
+
+
+def assigned(finding, cohort, faculty, *, opens=-1, exam=False):
+    """An assignment of this one finding, ``opens`` hours from now, for a day."""
+    now = timezone.now()
+    chosen = assignments.create_case_set(faculty, name="One", mode="slice", findings=[finding])
+    opens_at, closes_at = now + timedelta(hours=opens), now + timedelta(days=1)
+    return assignments.assign(chosen, cohort=cohort, opens_at=opens_at, closes_at=closes_at, by=faculty, exam=exam)
+
+
+@pytest.mark.parametrize("opens", [-1, 1])
+@pytest.mark.parametrize("exam", [True, False])
+def test_practice_opened_before_an_assignment_waits_for_it(trainee, finding, cohort, faculty, paint, opens, exam):
+    practice = attempts.open_attempt(trainee, finding)
+    asked = assigned(finding, cohort, faculty, opens=opens, exam=exam)
+    with pytest.raises(attempts.AttemptRefused, match="answer it there") as refused:
+        submit(practice, paint(2, 5, 5))
+    assert refused.value.code == "assigned"
+    practice.refresh_from_db()
+    assert (practice.is_open, practice.draft_mask().voxels()) == (True, 25)
+    asked.opens_at = timezone.now() - timedelta(hours=2)
+    asked.save()
+    done = submit(attempts.open_attempt(trainee, finding, assignment=asked), paint(*NODULE))
+    assert (done.verdict, done.repeat) == ("found", False)
+    assert submit(practice, paint(*NODULE)).repeat  # opened as a first one, answered as a second
+
+
+def test_what_is_assigned_waits_for_an_open_exam_and_an_exam_for_nothing(trainee, finding, cohort, faculty, paint):
+    course = attempts.open_attempt(trainee, finding, assignment=assigned(finding, cohort, faculty))
+    later = assigned(finding, cohort, faculty, opens=1, exam=True)
+    exam = attempts.open_attempt(trainee, finding, assignment=assigned(finding, cohort, faculty, exam=True))
+    with pytest.raises(attempts.AttemptRefused, match="answer it there"):
+        submit(course, paint(2, 5, 5))
+    assert not submit(exam, paint(*NODULE)).repeat
+    assert submit(course, paint(*NODULE)).repeat
+    assert not later.has_opened(timezone.now())
+
+
+def test_an_attempt_opened_before_another_showed_the_truth_does_not_count(trainee, finding, cohort, faculty, paint):
+    one, two = (
+        attempts.open_attempt(trainee, finding, assignment=assigned(finding, cohort, faculty)) for _ in range(2)
+    )
+    assert not submit(one, paint(2, 5, 5)).repeat
+    assert submit(two, paint(*NODULE)).repeat
+    assert [row.attempts for row in progress.category_progress(trainee) if row.code == "2d"] == [1]
+
+
+def test_an_attempt_opened_while_another_is_submitted_does_not_count(trainee, finding, paint, monkeypatch):
+    first, really = attempts.open_attempt(trainee, finding), attempts._get_or_create
+
+    def late(*args, **more):
+        submit(first, paint(2, 5, 5))
+        return really(*args, **more)
+
+    monkeypatch.setattr(attempts, "_get_or_create", late)
+    second = attempts.open_attempt(trainee, finding)
+    assert second != first
+    assert submit(second, paint(*NODULE)).repeat
+
+
+def test_hints_of_another_attempt_count_as_help(trainee, finding, cohort, faculty, paint):
+    practice = attempts.open_attempt(trainee, finding)
+    hints.take_hint(practice), hints.take_hint(practice)
+    practice.refresh_from_db()
+    assert practice.hint_bits > 0
+    done = submit(
+        attempts.open_attempt(trainee, finding, assignment=assigned(finding, cohort, faculty)), paint(*NODULE)
+    )
+    assert (done.hints.count(), done.hint_bits) == (0, practice.hint_bits)
+
+
+def test_the_mode_is_the_one_it_was_graded_in(trainee, finding, paint, monkeypatch):
+    attempt = attempts.open_attempt(trainee, finding, mode="locate")
+    really = attempts.grading.grade_columns
+
+    def slow(*args, **more):
+        attempts.choose_mode(Attempt.objects.get(pk=attempt.pk), "volume")
+        return really(*args, **more)
+
+    monkeypatch.setattr(attempts.grading, "grade_columns", slow)
+    assert submit(attempt, paint(*NODULE)).mode == "locate"
 
 
 def test_paint_on_a_finding_still_to_be_answered_is_not_said_to_lie_on_it(trainee, library, paint, as_user):

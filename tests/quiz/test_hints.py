@@ -167,6 +167,17 @@ def test_exams_have_one_rung_and_assignments_without_opinions_three(
     assert opinions.compared(attempt) is None
 
 
+def test_practice_gives_no_hints_of_what_an_assignment_asks(attempt, assignment, answered, paint):
+    """It was opened before the finding was assigned; an exam would give the words alone."""
+    (words,) = climb(attempt, paint, 1)
+    assert words.bits == 0
+    with pytest.raises(hints.HintRefused, match="take its hints there"):
+        hints.take_hint(attempt)
+    assignment.closes_at = timezone.now() - timedelta(minutes=1)
+    assignment.save()
+    assert hints.take_hint(attempt).kind == "side"
+
+
 def test_without_any_model_the_ladder_ends_with_the_slices(attempt, paint):
     climb(attempt, paint, 3)
     with pytest.raises(hints.HintRefused, match="no further hints"):
