@@ -1,11 +1,14 @@
 """Who may have an account, and who gets a token for it."""
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.adapter import get_adapter as sign_in_adapter
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from rest_framework.authtoken.models import Token
 
 from quiz.models import User
 
@@ -39,3 +42,8 @@ def check_password(request: HttpRequest, username: str, password: str) -> User:
     if is_mfa_enabled(user):
         raise TokenRefused("This account has a second factor: an administrator makes its token.")
     return user
+
+
+def drop_token(user: User, **kwargs: Any) -> None:
+    """A new password ends what the old one opened."""
+    Token.objects.filter(user=user).delete()

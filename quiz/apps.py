@@ -16,12 +16,22 @@ class QuizConfig(AppConfig):
     def ready(self) -> None:
         post_migrate.connect(_create_cache_table, sender=self)
         volume_recorded.connect(_want_hints, dispatch_uid="want hints")
+        _end_tokens_with_passwords()
 
 
 def _create_cache_table(**kwargs: Any) -> None:
     """One command less to remember: `migrate` also makes the table of the shared cache."""
     if "db.DatabaseCache" in settings.CACHES["default"]["BACKEND"]:
         call_command("createcachetable", database=kwargs["using"], verbosity=0)
+
+
+def _end_tokens_with_passwords() -> None:
+    from allauth.account import signals
+
+    from quiz import accounts
+
+    for changed in (signals.password_set, signals.password_changed, signals.password_reset):
+        changed.connect(accounts.drop_token, dispatch_uid="tokens end with passwords")
 
 
 def _want_hints(volume: Any, **kwargs: Any) -> None:

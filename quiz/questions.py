@@ -88,8 +88,8 @@ def _still_to_answer(attempt: Attempt) -> int:
     """Findings on the same scan that this person has open, or that an assignment will ask of them."""
     user = attempt.user
     on_scan = Finding.objects.filter(volume=attempt.finding.volume_id)
-    begun = on_scan.filter(attempts__in=access.attempts_of(user).opened())
     answered = access.attempts_of(user).submitted()
+    begun = on_scan.filter(attempts__in=access.attempts_of(user).opened()).exclude(attempts__in=answered)
     waiting = on_scan.filter(
         case_sets__assignments__cohort__members=user, case_sets__assignments__closes_at__gt=timezone.now()
     ).exclude(attempts__in=answered)

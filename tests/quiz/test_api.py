@@ -205,6 +205,20 @@ def test_who_has_a_second_factor_gets_no_token_for_a_password(trainee):
     assert "second factor" in refused.json()["non_field_errors"][0]
 
 
+def test_a_new_password_ends_the_token_of_the_old_one(trainee, as_user):
+    made = Client().post("/api/v1/token/", {"username": "trainee", "password": PASSWORD}, "application/json").json()
+    with_token = {"Authorization": f"Token {made['token']}"}
+    assert Client(headers=with_token).get("/api/v1/progress/").status_code == 200
+    new = {"oldpassword": PASSWORD, "password1": "another long password", "password2": "another long password"}
+    assert as_user(trainee).post("/accounts/password/change/", new).status_code == 302
+    assert Client(headers=with_token).get("/api/v1/progress/").status_code == 401
+
+
+def test_a_category_that_is_none_finds_nothing(call):
+    for category in ("9z", "2d%00", "x" * 300):
+        assert call("get", f"findings/?category={category}").json()["results"] == []
+
+
 def test_the_admin_is_entered_by_the_sign_in_page(django_user_model):
     django_user_model.objects.create_superuser("boss", password=PASSWORD)
     client = Client()

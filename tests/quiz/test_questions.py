@@ -204,6 +204,11 @@ def test_an_answer_is_withheld_while_another_finding_of_the_scan_is_to_be_answer
     assert "22.50 ml" in client.get(page).content.decode()
 
 
+def test_an_answered_finding_withholds_nothing_when_it_is_opened_again(done, trainee, finding):
+    attempts.open_attempt(trainee, finding)
+    assert questions.withheld_from(done) == ""
+
+
 def test_an_exam_that_comes_later_withholds_it_too(done, model, worker, fake, case_set, cohort, faculty):
     question = questions.ask(done, "nodule on the right")
     work_off(fake)
