@@ -81,6 +81,12 @@ document.addEventListener("click", (event) => {
   if (target.tagName === "BUTTON" && target.type === "button" && event.detail) viewer.focus({ preventScroll: true });
 });
 
+// A painting tool that is chosen with a finger is the finger's, though a pen was seen.
+document.addEventListener("pointerup", (event) => {
+  const name = event.target.closest("[data-action]")?.dataset.action;
+  if (event.pointerType === "touch" && viewer.tools.all[name]?.paints) viewer.penAt = null;
+});
+
 const FIELDS = {
   limit: (field) => Number.isFinite(field.valueAsNumber) && limits({ on: true, [field.dataset.limit]: Math.round(field.valueAsNumber) }),
   opacity: (field) => {

@@ -1,45 +1,71 @@
 // Hands to intents: mouse, pen, touch and wheel on the picture. Knows no masks and draws nothing.
+// One pointer holds the tool, or two fingers hold the picture. Whatever else touches it meanwhile (the hand that holds the
+// pen, a sleeve, a third finger) is not attended to until it has left.
 
 const WHEEL_STEP = 40; // accumulated wheel pixels for one slice; trackpads send many small ones
 const DRAG_STEP = 12; // pixels of a two-finger drag for one slice
 const LONG_PRESS_MS = 550;
+const RESTING_PX = 4; // a finger that has gone no farther rests
+const YOUNG_MS = 150, YOUNG_PX = 12; // within either a stroke may yet turn out to be a gesture, or a palm
+const PEN_AWAY_MS = 5000; // after this a finger beside the picture is a finger and not the hand that writes
 
 /** Wire the picture's events to the viewer's methods. */
 export function listen(surface, viewer) {
-  const pointers = new Map();
-  let mode = null, last = null, wheel = 0, fingers = null, penSeen = false, press = null;
+  const pointers = new Map(); // those attended to, and where they are
+  let hand = ""; // of what kind they are: "mouse", "pen" or "touch"
+  let mode = null, last = null, wheel = 0, fingers = null, press = null;
+  let from = null; // where and when the tool came down, and how far it has been from there
 
   const local = (event) => {
     const box = surface.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   };
 
+  const young = (now) => now.timeStamp - from.time < YOUNG_MS || from.far < YOUNG_PX;
+
+  /** A stroke that is broken off from outside is taken back only while it is young: no paint of some length is lost. */
+  const breakOff = (now) => {
+    if (mode === "stroke") young(now) ? viewer.strokeFails() : viewer.strokeEnds();
+  };
+
   surface.addEventListener("pointerdown", (event) => {
     viewer.focus({ preventScroll: true });
-    if (event.pointerType === "pen") penSeen = true;
-    surface.setPointerCapture(event.pointerId);
-    const at = local(event);
-    pointers.set(event.pointerId, at);
-    clearTimeout(press);
-    if (event.pointerType === "touch" && pointers.size === 2) {
-      if (mode === "stroke") viewer.strokeFails();
-      mode = "fingers";
-      fingers = { ...spread(pointers), kind: null, from: spread(pointers) };
-      return;
+    const kind = event.pointerType, at = local(event);
+    if (kind === "pen") viewer.penAt = event.timeStamp;
+    if (pointers.size && hand === "touch" && kind === "pen") {
+      breakOff(event);
+      pointers.clear();
+    } else if (pointers.size === 1 && hand === "touch" && kind === "touch" && !(mode === "stroke" && !young(event))) {
+      return secondFinger(event, at);
     }
-    if (pointers.size > 1) return;
+    if (pointers.size) return;
+    hold(event, at);
+    from = { ...at, time: event.timeStamp, far: 0 };
     last = at;
     viewer.pointAt(at, false);
-    // Once a pen has been seen, a single touch is a palm.
-    if (event.pointerType === "touch" && penSeen) return void (mode = "palm");
     mode =
       event.button === 2 ? "window"
       : event.button === 1 || viewer.spaceHeld ? "pan"
       : viewer.tool === "pan" || viewer.tool === "window" ? viewer.tool
+      : kind === "touch" && viewer.penAt !== null && viewer.tools.current.paints ? "lie"
       : "stroke";
     if (mode === "stroke" && !viewer.strokeBegins(viewer.pointed, at, event.ctrlKey || event.altKey || event.button === 5)) mode = "pan";
-    if (event.pointerType === "touch" && mode === "stroke") press = setTimeout(longPress, LONG_PRESS_MS);
+    if (kind === "touch" && mode === "stroke") press = setTimeout(longPress, LONG_PRESS_MS);
   });
+
+  const hold = (event, at) => {
+    clearTimeout(press);
+    hand = event.pointerType;
+    pointers.set(event.pointerId, at);
+    surface.setPointerCapture(event.pointerId);
+  };
+
+  const secondFinger = (event, at) => {
+    hold(event, at);
+    breakOff(event);
+    mode = "fingers";
+    fingers = { ...spread(pointers), kind: null, from: spread(pointers) };
+  };
 
   /** A finger that rests on the picture turns the window, and what it had painted is taken back. */
   const longPress = () => {
@@ -49,13 +75,25 @@ export function listen(surface, viewer) {
     viewer.say("Window: drag to change, lift to leave");
   };
 
+  /** While the pen is at work this is the hand that holds it, and nothing need be said. */
+  const sayWhoPaints = (event) => {
+    if (event.timeStamp - viewer.penAt < PEN_AWAY_MS) return;
+    viewer.say("The pen paints, fingers move the picture. To paint with a finger, choose the tool with a finger.");
+  };
+
   surface.addEventListener("pointermove", (event) => {
-    const at = local(event);
-    if (pointers.has(event.pointerId)) pointers.set(event.pointerId, at);
-    if (mode === "fingers") return pointers.size === 2 ? drag() : undefined;
-    if (mode === "palm" || (pointers.size && !pointers.has(event.pointerId))) return;
-    if (last && Math.hypot(at.x - last.x, at.y - last.y) > 4) clearTimeout(press);
-    viewer.pointAt(event.pointerType === "touch" && !mode ? null : at, event.ctrlKey || event.altKey);
+    if (event.pointerType === "pen") viewer.penAt = event.timeStamp; // it may hover
+    const held = pointers.has(event.pointerId), at = local(event);
+    if (held ? mode === "spent" : pointers.size || event.pointerType === "touch") return;
+    if (held) pointers.set(event.pointerId, at);
+    if (mode === "fingers") return drag();
+    if (held) from.far = Math.max(from.far, Math.hypot(at.x - from.x, at.y - from.y));
+    if (held && from.far > RESTING_PX) clearTimeout(press);
+    if (mode === "lie" && from.far >= YOUNG_PX) {
+      mode = "pan";
+      sayWhoPaints(event);
+    }
+    viewer.pointAt(at, event.ctrlKey || event.altKey);
     if (mode === "stroke") for (const one of coalesced(event)) viewer.strokeMoves(local(one));
     else if (mode === "window") viewer.dragWindow(at.x - last.x, at.y - last.y);
     else if (mode === "pan") viewer.panBy(at.x - last.x, at.y - last.y);
@@ -82,17 +120,22 @@ export function listen(surface, viewer) {
   };
 
   const release = (event) => {
+    if (!pointers.delete(event.pointerId)) return;
     clearTimeout(press);
-    pointers.delete(event.pointerId);
-    if (mode === "stroke") event.type === "pointercancel" ? viewer.strokeFails() : viewer.strokeEnds();
+    if (event.type === "pointercancel" && hand === "touch") breakOff(event);
+    else if (mode === "stroke") viewer.strokeEnds();
+    else if (mode === "lie") sayWhoPaints(event);
     // The second finger of a gesture does not paint when the first has left.
-    mode = pointers.size ? (mode === "fingers" ? "palm" : mode) : null;
-    if (event.pointerType === "touch") viewer.pointAt(null, false);
+    mode = pointers.size ? "spent" : null;
+    if (hand === "touch") viewer.pointAt(null, false);
     wheel = 0;
   };
   surface.addEventListener("pointerup", release);
   surface.addEventListener("pointercancel", release);
-  surface.addEventListener("pointerleave", () => viewer.pointAt(null, false));
+  surface.addEventListener("lostpointercapture", release); // a pointer that left without a word
+  surface.addEventListener("pointerleave", (event) => {
+    if (!pointers.size || pointers.has(event.pointerId)) viewer.pointAt(null, false);
+  });
   surface.addEventListener("contextmenu", (event) => event.preventDefault());
 
   surface.addEventListener(

@@ -23,6 +23,7 @@ export class CtViewer extends Display {
     this.ready.catch(() => {});
     this.brushMm = 6;
     this.spaceHeld = false;
+    this.penAt = null; // when a pen was seen last: since then fingers move the picture
     this.encoded = new Map();
     this.tools = new Tools(this);
     this.keyboard = new Keyboard(this);

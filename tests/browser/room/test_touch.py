@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.browser.room.room import box
+from tests.browser.room.room import VIEWER, box
+from tests.browser.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -52,16 +53,20 @@ def glide(room, *fingers, steps=6):
     touch(room, "touchEnd")
 
 
+def nib(room, kind, voxel):
+    """One event of the pen: "mousePressed", "mouseMoved" (with its tip down) or "mouseReleased"."""
+    x, y = room.at(*voxel)
+    down = kind != "mouseReleased"
+    room.fingers.send("Input.dispatchMouseEvent", {
+        "type": kind, "x": x, "y": y, "button": "left", "buttons": int(down), "clickCount": 1, "pointerType": "pen",
+        "force": 0.5 * down,
+    })  # fmt: skip
+
+
 def pen(room, *voxels):
     for n, voxel in enumerate(voxels):
-        x, y = room.at(*voxel)
-        kind = "mousePressed" if n == 0 else "mouseMoved"
-        room.fingers.send("Input.dispatchMouseEvent", {
-            "type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "pointerType": "pen", "force": 0.5,
-        })  # fmt: skip
-    room.fingers.send("Input.dispatchMouseEvent", {
-        "type": "mouseReleased", "x": x, "y": y, "button": "left", "buttons": 0, "clickCount": 1, "pointerType": "pen",
-    })  # fmt: skip
+        nib(room, "mouseMoved" if n else "mousePressed", voxel)
+    nib(room, "mouseReleased", voxels[-1])
 
 
 def test_one_finger_paints_two_scroll_and_pinch(site):
@@ -96,6 +101,151 @@ def test_the_palm_does_not_paint_beside_a_pen(site):
     assert {(6, 15, 5), (6, 15, 7)} <= drawn
     stroke(room, (6, 25, 15), (6, 25, 17))
     assert room.painted() == drawn
+    room.page.close()
+
+
+def test_a_palm_that_comes_down_during_a_stroke_of_the_pen_changes_nothing(site):
+    room = tablet(site)
+    room.of("brushMm = 1")
+    zoom, k = room.of("panes[0].camera.zoom"), room.of("k")
+    palm = room.at(6, 26, 16)
+    nib(room, "mousePressed", (6, 15, 5))
+    nib(room, "mouseMoved", (6, 15, 7))
+    touch(room, "touchStart", palm)
+    touch(room, "touchMove", (palm[0] + 30, palm[1] + 40))
+    nib(room, "mouseMoved", (6, 15, 9))
+    touch(room, "touchEnd")
+    nib(room, "mouseMoved", (6, 15, 11))
+    nib(room, "mouseReleased", (6, 15, 11))
+    # The smallest brush along row 15: the voxels under it, before, beside and after the palm.
+    assert room.painted() == box(6, 15, slice(5, 12))
+    assert (room.of("panes[0].camera.zoom"), room.of("k")) == (zoom, k)
+    room.press("z")
+    assert room.painted() == set()  # one stroke
+    room.page.close()
+
+
+@pytest.mark.parametrize("contacts", [1, 2])
+def test_a_pen_paints_though_the_palm_came_first(site, contacts):
+    """As people write: the hand lies down, in one place or two, and the pen follows."""
+    room = tablet(site)
+    room.of("brushMm = 1")
+    palm = [room.at(6, 26, 16), room.at(6, 28, 18)][:contacts]
+    for n in range(contacts):
+        touch(room, "touchStart", *palm[: n + 1])
+    nib(room, "mousePressed", (6, 15, 5))
+    nib(room, "mouseMoved", (6, 15, 8))
+    touch(room, "touchMove", *[(x + 40, y + 40) for x, y in palm])
+    nib(room, "mouseMoved", (6, 15, 11))
+    nib(room, "mouseReleased", (6, 15, 11))
+    assert room.painted() == box(6, 15, slice(5, 12))  # and the dot that the palm had made is gone
+    # It still lies there when the next stroke is made, and when it leaves.
+    pen(room, (6, 20, 5), (6, 20, 8))
+    touch(room, "touchMove", *[(x + 60, y - 40) for x, y in palm])
+    touch(room, "touchEnd")
+    assert room.painted() == box(6, 15, slice(5, 12)) | box(6, 20, slice(5, 9))
+    assert room.of("k") == 6
+    room.page.close()
+
+
+def test_a_second_finger_takes_back_no_long_stroke(site):
+    room = tablet(site)
+    room.of("brushMm = 1")
+    spots = [room.at(6, 15, i) for i in (5, 8, 12)]
+    apart = room.at(6, 25, 16)
+    zoom = room.of("panes[0].camera.zoom")
+    touch(room, "touchStart", spots[0])
+    touch(room, "touchMove", spots[1])
+    began = room.page.evaluate("performance.now()")
+    room.until(f"performance.now() > {began} + 200")
+    touch(room, "touchMove", spots[1])
+    touch(room, "touchStart", spots[1], apart)
+    touch(room, "touchMove", spots[2], (apart[0] + 60, apart[1] + 60))
+    touch(room, "touchEnd", spots[2])
+    touch(room, "touchEnd")
+    # The stroke went on under the first finger; the second was not attended to.
+    assert room.painted() == box(6, 15, slice(5, 13))
+    assert (room.of("panes[0].camera.zoom"), room.of("k")) == (zoom, 6)
+    room.page.close()
+
+
+def test_a_touch_that_the_system_takes_away_keeps_what_it_has_painted(site):
+    room = tablet(site)
+    room.of("brushMm = 1")
+    spots = [room.at(6, 15, i) for i in (5, 8)]
+    touch(room, "touchStart", spots[0])
+    touch(room, "touchMove", spots[1])
+    began = room.page.evaluate("performance.now()")
+    room.until(f"performance.now() > {began} + 200")
+    touch(room, "touchMove", spots[1])
+    touch(room, "touchCancel")
+    assert room.painted() == box(6, 15, slice(5, 9))
+    touch(room, "touchStart", room.at(6, 20, 5))
+    touch(room, "touchCancel")  # a dot: the system took a hand for what it is
+    assert room.painted() == box(6, 15, slice(5, 9))
+    room.page.close()
+
+
+def test_a_finger_moves_the_picture_where_a_pen_paints_and_may_paint_again(site):
+    room = tablet(site)
+    room.of("brushMm = 1")
+    x, y = room.at(6, 15, 10)
+    hover = {"type": "mouseMoved", "x": x, "y": y, "buttons": 0, "pointerType": "pen"}
+    room.fingers.send("Input.dispatchMouseEvent", hover)  # seen before it touches
+    room.until(f"{VIEWER}.penAt !== null")
+    room.page.evaluate(f"() => {{ {VIEWER}.penAt = -1e6; }}")  # and away for long: a finger is told what it does
+    touch(room, "touchStart", (x, y))
+    for n in range(1, 7):
+        touch(room, "touchMove", (x + 10 * n, y + 6 * n))
+    touch(room, "touchEnd")
+    assert room.painted() == set()
+    moved = room.at(6, 15, 10)
+    # It starts after 12 pixels, of which none is made up for: six steps of 10 and 6 pixels, the second is past that.
+    assert (moved[0] - x, moved[1] - y) == (pytest.approx(50, abs=11), pytest.approx(30, abs=7))
+    assert "finger" in room.says()
+    # Tools that do not paint are a finger's as before.
+    choose(room, "ruler")
+    stroke(room, (6, 15, 5), (6, 15, 10))
+    assert room.says() == "10.0 mm"  # five columns of 2 mm
+    # A painting tool that is chosen with a finger is the finger's.
+    choose(room, "brush")
+    stroke(room, (6, 20, 10))
+    assert room.painted() == {(6, 20, 10)}
+    room.page.close()
+
+
+def choose(room, tool):
+    """Tap a tool. The browser may take the first tap after a drag for one that stops a fling, and makes no click of it."""
+
+    def chosen():
+        room.page.locator(f"[data-action={tool}]").tap()
+        return room.pressed(tool) == "true"
+
+    until(room.page, chosen, f"{tool} is chosen")
+
+
+# The timer of a finger that rests rings when the test says so, unless it was called off.
+RINGS = """() => {
+    const set = setTimeout, clear = clearTimeout;
+    window.setTimeout = (what, ms, ...more) => (ms === 550 ? ((window.rests = what), -1) : set(what, ms, ...more));
+    window.clearTimeout = (id) => (id === -1 ? (window.rests = null) : clear(id));
+}"""
+
+
+def test_a_slow_finger_paints(site):
+    room = tablet(site, rests=True)
+    room.page.evaluate(RINGS)
+    room.of("brushMm = 1")
+    (x0, y), (x1, _) = room.at(6, 15, 5), room.at(6, 15, 12)
+    steps = int((x1 - x0) / 2)  # two pixels each
+    touch(room, "touchStart", (x0, y))
+    assert room.page.evaluate("Boolean(window.rests)")
+    for n in range(1, steps + 1):
+        touch(room, "touchMove", (x0 + (x1 - x0) * n / steps, y))
+    room.page.evaluate("() => window.rests?.()")
+    touch(room, "touchEnd")
+    assert room.painted() == box(6, 15, slice(5, 13))
+    assert room.of("windowing.width") == 1500
     room.page.close()
 
 
