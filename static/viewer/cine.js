@@ -18,8 +18,9 @@ export class Cine {
     return this.on;
   }
 
-  /** Never runs ahead of what has come: it waits for the slice. */
+  /** Never runs ahead of what has come: it waits for the slice, and for a stroke that is drawn on this one. */
   #step() {
+    if (this.viewer.stroking) return;
     const { viewer } = this, at = viewer.slice + this.direction;
     if (at < 0 || at >= viewer.plane.depth) this.direction *= -1;
     if (viewer.plane.axis === "k" && !viewer.stack.get(viewer.cursor.k + this.direction)) return viewer.stack.look(viewer.cursor.k);

@@ -196,7 +196,7 @@ export function crosshairKey(event) {
   if (!viewer.keyboard.on) return false;
   const arrow = ARROWS[event.key];
   if (arrow) viewer.keyboard.move(...arrow.map((n) => n * (event.shiftKey ? 10 : 1)));
-  else if (event.key === " ") viewer.keyboard.press(event.ctrlKey || event.altKey);
+  else if (event.key === " ") event.repeat || viewer.keyboard.press(event.ctrlKey || event.altKey);
   else return false;
   event.preventDefault();
   return true;

@@ -89,6 +89,7 @@ export class Display extends HTMLElement {
 
   /** "one", "three" or "side": make the panes anew. */
   lay(layout, view = this.view) {
+    this.strokeEnds();
     this.scene?.forget(this.panes);
     this.layout = layout;
     const make = (name, role = "") => Object.assign(new Pane(name, this.size, this.spacing, role), { title: TITLES[role || name] });
@@ -142,7 +143,10 @@ export class Display extends HTMLElement {
   moveTo(place) {
     const clamp = (value, n) => Math.min(n - 1, Math.max(0, Math.round(value)));
     const next = { ...this.cursor, ...place };
-    this.cursor = { k: clamp(next.k, this.size[0]), j: clamp(next.j, this.size[1]), i: clamp(next.i, this.size[2]) };
+    const cursor = { k: clamp(next.k, this.size[0]), j: clamp(next.j, this.size[1]), i: clamp(next.i, this.size[2]) };
+    // A stroke ends with its slice: nobody paints on what is not on the screen.
+    if (cursor[this.plane.axis] !== this.slice) this.strokeEnds();
+    this.cursor = cursor;
     this.stack.look(this.cursor.k);
     this.redraw();
     this.announce();

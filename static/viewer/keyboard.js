@@ -4,7 +4,7 @@ export class Keyboard {
   constructor(viewer) {
     this.viewer = viewer;
     this.on = false;
-    this.held = false;
+    this.held = false; // a stroke is in hand, and it is the space bar's
   }
 
   toggle(on = !this.on) {
@@ -21,7 +21,7 @@ export class Keyboard {
     const { row, col } = plane.place(viewer.cursor);
     const clamp = (value, n) => Math.min(n - 1, Math.max(0, value));
     viewer.moveTo(plane.voxel(clamp(row + rows, plane.rows), clamp(col + cols, plane.cols), slice));
-    if (this.held) viewer.tools.current.move?.(this.place());
+    if (this.held) viewer.strokeMoves(this.place());
     this.#tell();
   }
 
@@ -32,14 +32,11 @@ export class Keyboard {
 
   press(erase) {
     const { viewer } = this;
-    if (this.held || !viewer.strokeBegins(viewer.active, this.place(), erase)) return;
-    this.held = true;
+    if (!this.held) this.held = viewer.strokeBegins(viewer.active, this.place(), erase);
   }
 
   release() {
-    if (!this.held) return;
-    this.held = false;
-    this.viewer.strokeEnds();
+    if (this.held) this.viewer.strokeEnds();
   }
 
   /** For those who hear the page: where the crosshair is and what lies there. */

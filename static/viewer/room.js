@@ -112,6 +112,7 @@ document.addEventListener("submit", (event) => {
 // -- from asking to feedback ------------------------------------------------------------------------------------------
 
 function showResult(html) {
+  viewer.strokeFails(); // the answer is what was sent
   looks?.stop();
   panel.innerHTML = html;
   window.htmx?.process(panel);

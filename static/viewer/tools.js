@@ -89,11 +89,17 @@ class Grow {
   move() {}
 
   async end() {
-    const { viewer, seed, radiusMm, value } = this, { size, spacing, stack, painter } = viewer, { low, high } = painter.limits;
+    const { viewer, seed, radiusMm, value } = this, { size, spacing, stack } = viewer, { low, high } = viewer.painter.limits;
     if (!seed) return;
     const ks = slicesWithin(seed.k, radiusMm, spacing[0], size[0]);
     if (ks.some((k) => !stack.get(k))) viewer.say("Loading the slices around the click");
     await stack.need(ks);
+    // Meanwhile another stroke may have been begun, or the answer given.
+    viewer.afterStroke(() => viewer.editable && this.#fill({ seed, radiusMm, value, low, high, ks }));
+  }
+
+  #fill({ seed, radiusMm, value, low, high, ks }) {
+    const { viewer } = this, { size, spacing, stack, painter } = viewer;
     if (ks.some((k) => !stack.get(k))) return viewer.say("Some slices around the click cannot be read, so nothing was painted.");
     const found = grow({ size, spacing, seed, low, high, radiusMm, get: (k) => stack.get(k) });
     const limits = `${low} to ${high} HU`;

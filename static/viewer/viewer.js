@@ -28,6 +28,7 @@ export class CtViewer extends Display {
     this.tools = new Tools(this);
     this.keyboard = new Keyboard(this);
     this.stroking = null;
+    this.waiting = []; // what is done when the stroke in hand is over
   }
 
   connectedCallback() {
@@ -95,6 +96,7 @@ export class CtViewer extends Display {
   }
 
   #load(wire) {
+    this.strokeFails(); // it was drawn on what is now replaced
     try {
       this.mask.load(decode(wire, this.size));
       this.encoded.clear();
@@ -124,6 +126,7 @@ export class CtViewer extends Display {
   strokeBegins(pane, at, erase) {
     const tool = this.tools.current;
     if (!pane || !tool.begin || (tool.paints && !this.editable)) return false;
+    this.strokeEnds(); // of another hand
     this.active = pane;
     this.stroking = tool;
     tool.begin(pane, at, erase);
@@ -135,13 +138,26 @@ export class CtViewer extends Display {
   }
 
   strokeEnds() {
-    this.stroking?.end();
-    this.stroking = null;
+    this.#putDown("end");
   }
 
   strokeFails() {
-    this.stroking?.cancel();
+    this.#putDown("cancel");
+  }
+
+  #putDown(how) {
+    const { stroking } = this;
+    if (!stroking) return;
     this.stroking = null;
+    this.keyboard.held = false;
+    stroking[how]();
+    this.waiting.splice(0).forEach((act) => act());
+  }
+
+  /** Do something to the paint that must not fall into a stroke. */
+  afterStroke(act) {
+    if (this.stroking) this.waiting.push(act);
+    else act();
   }
 
   undo() {
@@ -155,7 +171,7 @@ export class CtViewer extends Display {
   }
 
   clearSlice() {
-    if (this.editable) this.#changed(this.mask.clearSlice(this.cursor.k));
+    if (this.editable && !this.stroking) this.#changed(this.mask.clearSlice(this.cursor.k));
   }
 
   #changed(ks) {
@@ -165,7 +181,7 @@ export class CtViewer extends Display {
 
   /** Show what would lie between the painted slices; a second call accepts it. */
   fillBetween() {
-    if (!this.editable || !this.plane) return;
+    if (!this.editable || !this.plane || this.stroking) return;
     if (this.painter.proposal) return this.acceptProposal();
     const count = this.painter.propose(this.plane);
     this.touch();
@@ -177,6 +193,7 @@ export class CtViewer extends Display {
   }
 
   acceptProposal() {
+    if (this.stroking) return;
     this.painter.accept();
     this.discardProposal();
   }
@@ -211,7 +228,7 @@ export class CtViewer extends Display {
   }
 
   setTool(name) {
-    if (this.stroking) this.strokeFails();
+    this.strokeEnds();
     this.tools.name = name;
     this.dataset.tool = name;
     this.dispatchEvent(new CustomEvent("viewer:tool", { bubbles: true, detail: { tool: name } }));
