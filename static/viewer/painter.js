@@ -40,6 +40,16 @@ export class Painter {
     for (const [k, flat] of runs) for (let r = 0; r < flat.length; r += 2) this.mask.set(k, flat[r], flat[r + 1], 1, value);
   }
 
+  /** Erase a whole slice of a plane. */
+  clear(plane, slice) {
+    this.begin();
+    for (let row = 0; row < plane.rows; row++) {
+      const { k, start, step } = plane.line(row, slice);
+      this.mask.set(k, start, plane.cols, step, 0);
+    }
+    this.end();
+  }
+
   end() {
     this.changed(this.mask.end());
   }

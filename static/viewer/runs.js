@@ -37,3 +37,17 @@ export function decode(wire, size) {
   }
   return slices;
 }
+
+/** The slice with most voxels along an axis ("k", "j" or "i") of a wire mask whose runs stay inside their rows; null without any. */
+export function fullest({ size, runs }, axis) {
+  const [K, J, I] = size, counts = new Int32Array({ k: K, j: J, i: I }[axis]);
+  for (const [k, flat] of Object.entries(runs)) {
+    for (let r = 0; r < flat.length; r += 2) {
+      const row = Math.floor(flat[r] / I), col = flat[r] % I;
+      if (axis === "i") for (let i = col; i < col + flat[r + 1]; i++) counts[i]++;
+      else counts[axis === "k" ? Number(k) : row] += flat[r + 1];
+    }
+  }
+  const most = counts.reduce((a, b) => Math.max(a, b), 0);
+  return most ? counts.lastIndexOf(most) : null;
+}

@@ -9,7 +9,7 @@ import { Layer } from "./layer.js";
 import { PaintedMask } from "./mask.js";
 import { Painter } from "./painter.js";
 import { GHOST, HINT, PAINTED, TRUTH, UNJUDGED } from "./palette.js";
-import { decode, encodeSlice } from "./runs.js";
+import { decode, encodeSlice, fullest } from "./runs.js";
 import { Scene } from "./scene.js";
 import { Stack } from "./stack.js";
 import { Tools } from "./tools.js";
@@ -170,8 +170,11 @@ export class CtViewer extends Display {
     this.#changed(this.mask.redo());
   }
 
+  /** Erase what is painted on the slice of the plane in hand. */
   clearSlice() {
-    if (this.editable && !this.stroking) this.#changed(this.mask.clearSlice(this.cursor.k));
+    if (!this.editable || this.stroking) return;
+    this.painter.clear(this.plane, this.slice);
+    this.touch();
   }
 
   #changed(ks) {
@@ -218,9 +221,10 @@ export class CtViewer extends Display {
     this.dispatchEvent(new CustomEvent("viewer:paint", { bubbles: true, detail: { voxels: this.mask.count } }));
   }
 
-  /** The slice with most paint, for "where was I". */
-  largestPainted() {
-    return this.mask.largest();
+  /** Where was I: to the slice with most paint, in the direction of the plane in hand. */
+  toMostPaint() {
+    const { axis } = this.plane;
+    this.moveTo({ [axis]: fullest(this.painted, axis) ?? this.slice });
   }
 
   get tool() {

@@ -284,6 +284,43 @@ def test_clearing_a_slice_and_the_way_back(room):
     assert room.painted() == steps[-3] | {(6, 1, 1)}
 
 
+@pytest.mark.parametrize(("view", "axis"), [("coronal", 1), ("sagittal", 2)])
+def test_clearing_clears_the_slice_that_is_seen(room, view, axis):
+    # Voxels on one axial slice and beyond: only those in the plane through (6, 15, 10) go.
+    set_brush(room, 1)
+    dabs = [(6, 15, 10), (6, 15, 4), (6, 9, 10), (6, 9, 4), (3, 15, 10)]
+    for k, j, i in dabs:
+        room.of(f"k = {k}")
+        room.click(k, j, i)
+    room.of("k = 6")
+    room.action(f"view-{view}")
+    room.press("Delete")
+    left = {voxel for voxel in dabs if voxel[axis] != (6, 15, 10)[axis]}
+    assert room.painted() == left
+    room.of("moveTo({ j: 20, i: 17 })")  # nothing is painted there
+    room.press("Delete")
+    assert room.painted() == left
+    room.press("z")
+    assert room.painted() == set(dabs)
+
+
+def test_to_the_slice_with_most_paint_of_the_plane_that_is_seen(room):
+    # Voxels by slice k: one in 2, two in 9, three in 6; by row j: two in 9, three in 4, one in 20; by column i: four in 4.
+    set_brush(room, 1)
+    for k, j, i in [(2, 20, 4), (9, 4, 4), (9, 9, 4), (6, 4, 8), (6, 4, 4), (6, 9, 12)]:
+        room.of(f"k = {k}")
+        room.click(k, j, i)
+    for view, cursor in (
+        ("axial", {"k": 6, "j": 15, "i": 10}),
+        ("coronal", {"k": 0, "j": 4, "i": 10}),
+        ("sagittal", {"k": 0, "j": 15, "i": 4}),
+    ):
+        room.action(f"view-{view}")
+        room.of("moveTo({ k: 0, j: 15, i: 10 })")
+        room.press("f")
+        assert room.of("cursor") == cursor, view
+
+
 def test_painting_in_the_coronal_view(room):
     # Rows are slices of 4 mm, columns are i, 2 mm. Radius 4.7 mm around k = 6, i = 10: columns 9 to 11 (2 mm off leaves
     # 4.25 mm) one slice each way, columns 8 and 12 (4 mm off leaves 2.47) their own.
