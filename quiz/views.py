@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from cases.imaging import masks
 from cases.manifest import manifest
 from cases.models import Category, Volume
-from quiz import access, attempts, explanations, hints, jobs, opinions, questions, telemetry
+from quiz import access, attempts, explanations, hints, jobs, lessons, opinions, questions, telemetry
 from quiz import progress as reads
 from quiz.forms import SubmissionForm
 from quiz.learning import looks, search
@@ -207,7 +207,7 @@ def _room(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
         context["just_opened"] = timezone.now() - attempt.opened_at < JUST_OPENED
     else:
         context |= {"result": attempt.result, "reveal": attempt.reveal, "looked": telemetry.summary(attempt)}
-        context["compared"] = opinions.compared(attempt)
+        context |= {"compared": opinions.compared(attempt), "lesson": lessons.lesson(attempt)}
         if attempt.opinions != Opinions.OFF and opinions.has_models():
             context |= {"questions": questions.of(attempt), "longest": questions.LONGEST, "may_ask": True}
     if attempt.assignment:

@@ -1,9 +1,8 @@
 """What may be shown of an answer, rung by rung: pure comparisons of a mask with a reference, and what to say without one."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cases.imaging.anatomy import LungField, side_of, zone_of
+from cases.imaging.anatomy import LungField, Side, Zone, side_of, zone_of
 from cases.imaging.masks import SparseMask
 
 RANGE_SHARE = 0.5
@@ -28,14 +27,18 @@ def placed(truth: SparseMask, mask: SparseMask, lungs: LungField | None) -> dict
     if truth.is_empty:
         return {}
     out = {"slices": ranges_agree(truth, mask)}
-    k_true, i_true = _slices_and_columns(truth)
-    k_said, i_said = _slices_and_columns(mask)
-    side, zone = side_of(i_true, lungs), zone_of(k_true, lungs)
+    (side, zone), (side_said, zone_said) = place_of(truth, lungs), place_of(mask, lungs)
     if side:
-        out["side"] = side_of(i_said, lungs) == side
+        out["side"] = side_said == side
     if zone:
-        out["zone"] = zone_of(k_said, lungs) == zone
+        out["zone"] = zone_said == zone
     return out
+
+
+def place_of(mask: SparseMask, lungs: LungField | None) -> tuple[Side, Zone]:
+    """Side and zone of a mask, each "" if it cannot be told."""
+    rows, i = np.divmod(mask.flat(), mask.size[2])
+    return side_of(i, lungs), zone_of(rows // mask.size[1], lungs)
 
 
 def ranges_agree(a: SparseMask, b: SparseMask) -> bool:
@@ -55,8 +58,3 @@ def doubt(category: str, confidence: float) -> str:
     if category in WEAK:
         return "On this kind of finding even the best models are wrong half of the time or more."
     return "The model is not sure of this." if confidence < SURE else ""
-
-
-def _slices_and_columns(mask: SparseMask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    rows, i = np.divmod(mask.flat(), mask.size[2])
-    return rows // mask.size[1], i
