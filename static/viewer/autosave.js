@@ -5,11 +5,19 @@ import { CONTENT_TYPE, deflate, fromVarints, storedBlocks, toVarints } from "./c
 import { csrf, send, SignedOut } from "./session.js";
 
 const WAIT_MS = 700;
+const LONGEST_STROKES_MS = 5000; // strokes without a pause between them are sent this often all the same
 const LONGEST_WAIT_MS = 20000;
+const REMEMBER_MS = 250; // between two copies in this browser
 const GIVE_UP_MS = 30000; // of one request
 const MOST_KEEPALIVE = 60000; // bytes a browser sends for a page that is gone
 const DAYS_KEPT = 60;
 const PREFIX = "sightline:draft:";
+
+/** What keeps paint from the server, in words; and what comes of what this browser keeps. */
+const TROUBLES = {
+  offline: ["No connection.", " and saved when the connection is back"],
+  "signed-out": ["You are signed out.", ""],
+};
 
 function inText(bytes) {
   let text = "";
@@ -32,12 +40,25 @@ export class Autosave {
     this.dirty = this.sending = this.paused = this.stopped = false;
     this.stands = ""; // "conflict" or "refused": nothing is sent until the person has chosen
     this.wait = WAIT_MS;
+    this.kept = true; // did this browser take the last copy?
+    this.rememberedAt = -REMEMBER_MS;
     Autosave.current = this;
     window.addEventListener("pagehide", () => this.flush());
+    // A page that a phone puts away is often ended without another word.
+    document.addEventListener("visibilitychange", () => document.hidden && this.flush());
     window.addEventListener("online", () => this.#again());
     document.addEventListener("session:renewed", () => this.#again());
     this.#meetOtherTabs(`${PREFIX}${user}:${url}`);
     this.#sweep();
+  }
+
+  /** Something keeps the paint from the server: what, and whether it is safe meanwhile. */
+  #sayTrouble(state) {
+    const [what, then] = TROUBLES[state];
+    const safe = this.kept
+      ? `Paint on: it is kept in this browser${then}.`
+      : "This browser keeps no copy, so leave this page open until it is saved.";
+    this.#say(state, `${what} ${safe}`);
   }
 
   #say(state, sentence) {
@@ -104,13 +125,29 @@ export class Autosave {
     }
   }
 
-  #remember(bytes) {
+  #rememberSoon() {
+    const rest = Math.max(0, this.rememberedAt + REMEMBER_MS - performance.now());
+    this.remembering ??= setTimeout(() => this.#remember(), rest);
+  }
+
+  #rememberNoMore() {
+    clearTimeout(this.remembering);
+    this.remembering = null;
+  }
+
+  #remember(bytes = toVarints(this.read())) {
+    this.#rememberNoMore();
+    if (this.stopped) return;
+    const before = this.kept;
+    this.rememberedAt = performance.now();
     try {
       const copy = { at: Date.now(), revision: this.revision, writer: this.me, paint: inText(bytes), base: this.base };
       localStorage.setItem(this.key + this.me, JSON.stringify(copy));
+      this.kept = true;
     } catch {
-      // A full or forbidden local store costs the second copy only.
+      this.kept = false; // a full or forbidden local store
     }
+    if (this.kept !== before && this.state in TROUBLES) this.#sayTrouble(this.state);
   }
 
   #drop(...keys) {
@@ -161,16 +198,21 @@ export class Autosave {
   changed(wait = this.wait) {
     if (this.stopped) return;
     this.dirty = true;
+    this.#rememberSoon();
     if (this.stands === "refused") this.stands = "";
-    if (this.stands || this.paused) return this.#remember(toVarints(this.read()));
-    if (this.state !== "offline" && this.state !== "signed-out") this.#say("saving", "Saving");
-    this.#soon(wait);
+    if (this.stands || this.paused) return;
+    if (!(this.state in TROUBLES)) this.#say("saving", "Saving");
+    this.since ??= performance.now();
+    // After a failure no stroke puts off the next try; else none puts it off for long.
+    if (this.timer && this.wait > WAIT_MS) return;
+    this.#soon(Math.min(wait, Math.max(0, this.since + LONGEST_STROKES_MS - performance.now())));
   }
 
   /** While an answer is on its way nothing else is sent. */
   pause() {
     this.paused = true;
     clearTimeout(this.timer);
+    this.timer = null;
   }
 
   resume() {
@@ -183,6 +225,7 @@ export class Autosave {
     if (!this.stopped) this.channel?.postMessage("submitted");
     this.stopped = true;
     clearTimeout(this.timer);
+    this.#rememberNoMore();
     this.#drop(...this.#copies().map((copy) => copy.key));
   }
 
@@ -190,7 +233,7 @@ export class Autosave {
   conflict(sentence, revision) {
     this.stands = "conflict";
     this.theirRevision = revision;
-    this.#remember(toVarints(this.read()));
+    this.#remember();
     this.#say("conflict", sentence);
   }
 
@@ -208,16 +251,17 @@ export class Autosave {
     location.reload();
   }
 
-  /** Leaving the page: what is not on the server stays in this browser, and is sent if it is small enough. */
+  /** The page is left or put away: what is not on the server stays in this browser, and is sent if it is small enough. */
   flush() {
     if ((!this.dirty && !this.sending) || this.stopped) return;
     const bytes = toVarints(this.read());
     this.#remember(bytes);
     const body = storedBlocks(bytes);
     if (this.stands || this.paused || body.length > MOST_KEEPALIVE) return;
-    const request = { ...this.#request(body), credentials: "same-origin", keepalive: true };
+    const signal = AbortSignal.timeout(GIVE_UP_MS);
+    const request = { ...this.#request(body), credentials: "same-origin", keepalive: true, signal };
     request.headers["X-CSRFToken"] = csrf();
-    fetch(this.#address(), request).catch(() => {});
+    this.flushed = fetch(this.#address(), request).catch(() => {});
   }
 
   #again() {
@@ -226,7 +270,10 @@ export class Autosave {
 
   #soon(ms) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#save(), ms);
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      this.#save();
+    }, ms);
   }
 
   #address() {
@@ -242,7 +289,10 @@ export class Autosave {
   async #save() {
     if (this.stopped || this.stands || this.paused || this.sending) return;
     this.sending = true;
+    await this.flushed; // older paint must not arrive after newer
+    if (this.stopped || this.stands || this.paused) return void (this.sending = false);
     this.dirty = false;
+    this.since = null;
     const bytes = toVarints(this.read());
     this.#remember(bytes);
     try {
@@ -250,8 +300,7 @@ export class Autosave {
       await this.#answered(await send(this.#address(), request, { ask: false }));
     } catch (error) {
       this.dirty = true;
-      if (error instanceof SignedOut) this.#say("signed-out", "You are signed out. Paint on: it is kept in this browser.");
-      else this.#say("offline", "No connection. Paint on: it is kept in this browser and saved when the connection is back.");
+      this.#sayTrouble(error instanceof SignedOut ? "signed-out" : "offline");
       this.wait = Math.min(LONGEST_WAIT_MS, this.wait * 2);
     } finally {
       this.sending = false;
@@ -267,6 +316,7 @@ export class Autosave {
       this.wait = WAIT_MS;
       this.channel?.postMessage("saved");
       if (this.dirty) return;
+      this.#rememberNoMore();
       this.#drop(this.key + this.me, ...(this.adopted ? [this.adopted] : []));
       this.adopted = this.base = undefined;
       this.#say("saved", "Draft saved");

@@ -1,9 +1,15 @@
 """Work is never lost: no network, no server, no session, another tab, another device, a page that is left."""
 
+import base64
+import json
+import zlib
+
 import pytest
 from django.contrib.sessions.models import Session
 
+from cases.imaging import compact
 from quiz.models import State
+from tests.browser import waiting
 from tests.browser.room.room import VIEWER, voxels_of
 
 pytestmark = pytest.mark.browser
@@ -278,4 +284,117 @@ def test_a_wrong_password_is_said_and_later_is_possible(site):
     dialog.wait_for(state="detached")
     dab(room, B)
     assert room.painted() == {A, B}
+    room.page.close()
+
+
+def kept(room):
+    """What this browser's own copies of the attempt hold, decoded on the server's side."""
+    copies = room.page.evaluate("Object.entries(localStorage).filter(([key]) => key.startsWith('sightline:draft:'))")
+    found = set()
+    for key, text in copies:
+        if f"/{room.attempt.pk}/" in key:
+            deflater = zlib.compressobj(wbits=-15)
+            body = deflater.compress(base64.b64decode(json.loads(text)["paint"])) + deflater.flush()
+            mask = compact.decode(body, tuple(room.of("size")))
+            found |= {tuple(int(n) for n in place) for place in zip(*mask.dense().nonzero(), strict=True)}
+    return found
+
+
+# What this browser keeps when a timer of 300 ms in the page has run out: one of 250 ms has run by then, however slow
+# the machine, and none of 700 ms and more.
+A_MOMENT = "new Promise((done) => setTimeout(done, 300))"
+LINE = {(6, 25, i) for i in range(4, 15)}
+
+
+def test_every_stroke_is_kept_in_this_browser_while_nothing_can_be_sent(site):
+    """The tab crashes in the middle of an outage: none of the strokes is gone."""
+    room = site.enter(expected=OFFLINE)
+    room.context.set_offline(True)
+    dab(room, A)
+    says(room, "kept in this browser and saved when the connection is back")
+    dab(room, B, C, *LINE)
+    room.page.evaluate(A_MOMENT)
+    assert kept(room) == {A, B, C, *LINE}
+    # What is left of a tab that crashed is what the browser had stored.
+    again = site.enter(room.attempt, context=site.browser.new_context(storage_state=room.context.storage_state()))
+    assert again.painted() == {A, B, C, *LINE}
+    until_stored(again, {A, B, C, *LINE})
+    again.page.wait_for_selector("[data-out=saved]:has-text('Draft saved')")
+    again.page.evaluate(A_MOMENT)
+    assert kept(again) == set()  # what the server has needs no second copy
+    room.page.close(), again.close()
+
+
+def test_a_browser_that_keeps_nothing_is_not_said_to_keep_it(site):
+    room = site.enter(expected=OFFLINE)
+    room.page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    room.context.set_offline(True)
+    dab(room, A)
+    says(room, "This browser keeps no copy, so leave this page open until it is saved.")
+    assert "kept in this browser" not in room.page.text_content("[data-draft-notice]")
+    room.context.set_offline(False)
+    until_stored(room, {A})
+    room.page.close()
+
+
+def test_strokes_without_a_pause_are_saved_all_the_same(site):
+    room = site.enter()
+    room.of("brushMm = 1")
+    room.of("moveTo({k: 6})")
+    room.page.evaluate(
+        f"""() => {{
+            const viewer = {VIEWER}, pane = viewer.active;
+            let n = 0;
+            window.painting = setInterval(() => {{ // a stroke every 100 ms, back and forth over the slice
+                const erase = n >= 400, at = pane.screen((n % 400) / 20, n % 20);
+                if (viewer.strokeBegins(pane, at, erase)) viewer.strokeEnds();
+                n = (n + 1) % 800;
+            }}, 100);
+        }}"""
+    )
+    waiting.until(room.page, lambda: stored(room) != set(), "a draft on the server while strokes go on")
+    room.page.evaluate("clearInterval(window.painting)")
+    until_stored(room, room.painted())
+    room.page.close()
+
+
+def test_a_page_that_is_put_away_sends_what_it_has(site):
+    """A phone may end it without another word. Nothing of what is sent later arrives before it."""
+    room = site.enter()
+    dab(room, A)
+    saved(room)
+    seen = []
+
+    def slow(route):
+        seen.append(route)
+        if len(seen) > 1:
+            route.continue_()
+
+    room.page.route("**/draft/**", slow)
+    room.of("moveTo({k: 6})")
+    sent = room.page.evaluate(
+        f"""([k, j, i]) => {{ // a stroke, and in the same moment the page is hidden
+            const viewer = {VIEWER}, fetched = window.fetch;
+            let sent = 0;
+            window.fetch = (...request) => (sent++, fetched(...request));
+            viewer.strokeBegins(viewer.active, viewer.active.screen(j, i));
+            viewer.strokeEnds();
+            Object.defineProperty(document, "hidden", {{ value: true, configurable: true }});
+            document.dispatchEvent(new Event("visibilitychange"));
+            delete document.hidden;
+            window.fetch = fetched;
+            return sent;
+        }}""",
+        B,
+    )
+    assert sent == 1
+    assert kept(room) == {A, B}
+    waiting.until(room.page, lambda: len(seen) == 1, "the request")
+    dab(room, C)
+    # The next save waits until the first has been answered: a timer of a second runs after that of 700 ms.
+    room.page.evaluate("new Promise((done) => setTimeout(done, 1000))")
+    assert len(seen) == 1
+    seen[0].continue_()
+    until_stored(room, {A, B, C})
+    saved(room)
     room.page.close()
