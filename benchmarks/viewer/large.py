@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/viewer/large.py [--folder DIR] [--memory-gb 4] [--size 1024 1024 1005]
 
 The page is told that the device has so much memory, which is what its budget follows; the screen is a tablet's, upright,
-with touch. It is opened, waits until nothing more is fetched, then every slice is looked at there and back.
+with touch. It is opened, waits until nothing more is fetched, then every slice is looked at there and back, and one stroke
+each is painted from top to bottom in the coronal and the sagittal plane.
 """
 
 import argparse
@@ -31,6 +32,25 @@ LOOK = """async ([from, to]) => {
     else if (viewer.stack.coarse.has(k)) coarse++;
   }
   return [seen, coarse];
+}"""
+STROKE = """async (view) => {
+  const viewer = document.querySelector("ct-viewer"), [K, J, I] = viewer.size, voxels = viewer.mask.count;
+  viewer.view = view;
+  const at = (k) => {
+    const box = viewer.getBoundingClientRect(), { x, y } = viewer.clientAt(k, J >> 1, I >> 1);
+    return { x: x - box.left, y: y - box.top };
+  };
+  let longest = 0;
+  const timed = async (what) => {
+    const since = performance.now();
+    what();
+    longest = Math.max(longest, performance.now() - since);
+    await new Promise((done) => requestAnimationFrame(done));
+  };
+  await timed(() => viewer.strokeBegins(viewer.active, at(K - 1), false));
+  for (let n = 1; n <= 50; n++) await timed(() => viewer.strokeMoves(at(((K - 1) * (50 - n)) / 50)));
+  await timed(() => viewer.strokeEnds());
+  return [viewer.mask.count - voxels, longest];
 }"""
 
 
@@ -75,6 +95,10 @@ def main() -> None:
             took = (time.monotonic() - since) * 1000 / (count - 1)
             words = f"{seen} exact, {coarse} coarse, {took:.0f} ms a step"
             print(f"| {count - 1} slices looked at, turn {turn} | {words} |")
+            print(f"| memory after it, MB | {measure.memory_mb(browser):,.0f} |", flush=True)
+        for view in ("coronal", "sagittal"):
+            voxels, longest = page.evaluate(STROKE, view)
+            print(f"| {view} stroke from top to bottom | {voxels:,} voxels, at most {longest:.0f} ms at a time |")
             print(f"| memory after it, MB | {measure.memory_mb(browser):,.0f} |", flush=True)
         print(f"| errors | {len(problems)} {problems[:2] or ''} |")
         print(f"| load of the machine | {os.getloadavg()[0]:.1f} |")

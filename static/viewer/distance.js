@@ -1,49 +1,50 @@
 // Exact distances on a plane, in millimetres. Pure.
 
 /**
- * Signed distance of every cell of a box to the border of a set, from cell centre to cell centre: positive inside, to the
- * nearest cell outside; negative outside, to the nearest cell inside. inside(row, col) over rows x cols; at least one cell
- * must be inside and one outside. Sums of squares are taken of (difference x millimetres), nearest found exactly.
+ * Signed distance of every cell of a picture to the border of a set, from cell centre to cell centre: positive inside, to
+ * the nearest cell outside; negative outside, to the nearest cell inside. set: bytes of rows x cols, of which at least one
+ * is 1 and one 0. Sums of squares are taken of (difference x millimetres), nearest found exactly. Yields after each row.
  */
-export function signedDistance(inside, rows, cols, rowMm, colMm) {
-  const set = new Uint8Array(rows * cols);
-  for (let row = 0, at = 0; row < rows; row++) for (let col = 0; col < cols; col++, at++) set[at] = inside(row, col) ? 1 : 0;
-  const toOutside = nearest(set, 0, rows, cols, rowMm, colMm);
-  const toInside = nearest(set, 1, rows, cols, rowMm, colMm);
-  return Float64Array.from(set, (value, at) => (value ? Math.sqrt(toOutside[at]) : -Math.sqrt(toInside[at])));
+export function* signedDistance(set, rows, cols, rowMm, colMm) {
+  const out = new Float64Array(rows * cols);
+  yield* nearest(out, set, 0, rows, cols, rowMm, colMm);
+  yield* nearest(out, set, 1, rows, cols, rowMm, colMm);
+  return out;
 }
 
-/** Squared distance of every cell to the nearest cell of the given value. */
-function nearest(set, value, rows, cols, rowMm, colMm) {
-  const steps = new Int32Array(rows * cols).fill(rows + cols); // rows to the nearest such cell of the column
-  const far = rows + cols;
-  for (let col = 0; col < cols; col++) {
-    let last = far;
-    for (let row = 0; row < rows; row++) steps[row * cols + col] = last = set[row * cols + col] === value ? 0 : Math.min(far, last + 1);
-    last = far;
-    for (let row = rows - 1; row >= 0; row--) {
-      const at = row * cols + col;
-      last = set[at] === value ? 0 : Math.min(far, last + 1);
-      if (last < steps[at]) steps[at] = last;
-    }
+/** Distance of every cell of the other value to the nearest cell of this one. */
+function* nearest(out, set, value, rows, cols, rowMm, colMm) {
+  const far = rows + cols, sign = value ? -1 : 1;
+  const steps = new Int32Array(rows * cols); // rows to the nearest such cell of the column
+  const last = new Int32Array(cols).fill(far);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col++, at++) steps[at] = last[col] = set[at] === value ? 0 : Math.min(far, last[col] + 1);
+    yield;
   }
-  const out = new Float64Array(rows * cols);
+  last.fill(far);
+  for (let row = rows - 1; row >= 0; row--) {
+    for (let col = 0, at = row * cols; col < cols; col++, at++) {
+      last[col] = set[at] === value ? 0 : Math.min(far, last[col] + 1);
+      if (last[col] < steps[at]) steps[at] = last[col];
+    }
+    yield;
+  }
   for (let row = 0; row < rows; row++) {
+    const from = row * cols;
     for (let col = 0; col < cols; col++) {
+      if (set[from + col] === value) continue;
       let best = Infinity;
       for (let by = 0; by < cols; by++) {
         const across = by * colMm * (by * colMm);
         if (across >= best) break;
-        for (const other of by ? [col - by, col + by] : [col]) {
-          if (other < 0 || other >= cols) continue;
-          const rowsAway = steps[row * cols + other];
-          if (rowsAway === far) continue;
-          const squared = rowsAway * rowMm * (rowsAway * rowMm) + across;
-          if (squared < best) best = squared;
-        }
+        const left = col >= by ? steps[from + col - by] : far, right = col + by < cols ? steps[from + col + by] : far;
+        const rowsAway = Math.min(left, right);
+        if (rowsAway === far) continue;
+        const squared = rowsAway * rowMm * (rowsAway * rowMm) + across;
+        if (squared < best) best = squared;
       }
-      out[row * cols + col] = best;
+      out[from + col] = sign * Math.sqrt(best);
     }
+    yield;
   }
-  return out;
 }

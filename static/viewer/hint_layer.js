@@ -4,8 +4,8 @@
 // The page says what to draw by a `room:hint` event on the viewer: detail {name, heat} or {name, outline}, null to remove.
 // heat: {size, step, values} with base64 bytes [k, j, i]; outline: a mask in wire form.
 
+import { Layer } from "./layer.js";
 import { loopsOf } from "./outline.js";
-import { decode } from "./runs.js";
 
 const VIOLET = [192, 132, 252];
 const ANSWER = [45, 212, 191];
@@ -42,7 +42,7 @@ viewer?.addEventListener("room:hint", async ({ detail }) => {
   const { name = "opinion", heat, outline, colour } = detail ?? {};
   await viewer.ready.catch(() => {});
   if (heat) put(name, heatLayer(heat));
-  else if (outline) put(name, { kind: "outline", slices: decode(outline, viewer.size), colour: colour ?? VIOLET, loops: {} });
+  else if (outline) put(name, { kind: "outline", mask: new Layer(outline, viewer.size), colour: colour ?? VIOLET, loops: {} });
   else put(name, null);
 });
 
@@ -158,10 +158,10 @@ function glow(context, pane, { size, step, bytes }) {
 
 /** The mask's border, as wide on the screen at every zoom, and a tint inside. */
 function line(context, pane, layer) {
-  const { x, y, pxRow, pxCol } = placing(pane);
+  const { left, top, pxPerRow, pxPerCol } = pane.frame;
   context.beginPath();
   for (const loop of loopsIn(layer, pane)) {
-    for (let n = 0; n < loop.length; n += 2) context[n ? "lineTo" : "moveTo"](x + loop[n + 1] * pxCol, y + loop[n] * pxRow);
+    for (let n = 0; n < loop.length; n += 2) context[n ? "lineTo" : "moveTo"](left + loop[n + 1] * pxPerCol, top + loop[n] * pxPerRow);
     context.closePath();
   }
   const [red, green, blue] = layer.colour;
@@ -174,17 +174,13 @@ function line(context, pane, layer) {
 }
 
 /** The loops of a layer in a pane's slice. They are kept per view until that comes to another slice. */
-function loopsIn({ slices, loops }, pane) {
-  const { view } = pane.plane, slice = viewer.sliceOf(pane);
-  if (loops[view]?.slice === slice) return loops[view].found;
-  const [K, J, I] = viewer.size;
-  const inside = {
-    axial: (row, col) => slices.get(slice)?.[row * I + col],
-    coronal: (row, col) => slices.get(row)?.[slice * I + col],
-    sagittal: (row, col) => slices.get(row)?.[col * I + slice],
-  }[view];
-  const found = loopsOf(inside, view === "axial" ? J : K, view === "sagittal" ? J : I);
-  loops[view] = { slice, found };
+function loopsIn({ mask, loops }, pane) {
+  const { plane } = pane, slice = viewer.sliceOf(pane);
+  if (loops[plane.view]?.slice === slice) return loops[plane.view].found;
+  const { rows, cols } = plane, bits = new Uint8Array(rows * cols);
+  mask.addTo(bits, 1, plane, slice);
+  const found = loopsOf((row, col) => bits[row * cols + col], rows, cols);
+  loops[plane.view] = { slice, found };
   return found;
 }
 

@@ -1,8 +1,9 @@
 // Paint on the mask: spans of a plane, runs of slices, limits of HU, and what is only proposed. Draws nothing.
 
 import { between } from "./between.js";
+import { Bitmap } from "./bitmap.js";
 import { PaintedMask } from "./mask.js";
-import { encodeSlice } from "./runs.js";
+import { atOnce } from "./steps.js";
 
 export class Painter {
   /** changed(ks) is called after every change that was not called off, with the slices it touched. */
@@ -60,16 +61,7 @@ export class Painter {
 
   /** Propose what lies between the painted slices of a plane's direction. Returns the number of voxels proposed. */
   propose(plane) {
-    const added = between(footprints(this.mask, plane), plane);
-    const ghost = new PaintedMask(this.mask.size);
-    ghost.begin();
-    for (const [slice, cells] of added) {
-      for (let at = cells.indexOf(1); at >= 0; at = cells.indexOf(1, at + 1)) {
-        const { k, start, step } = plane.line(Math.floor(at / plane.cols), slice);
-        ghost.set(k, start + (at % plane.cols) * step, 1, 1, 1);
-      }
-    }
-    ghost.end();
+    const ghost = atOnce(ghostOf(this.mask, plane));
     this.proposal = ghost.count ? ghost : null;
     return ghost.count;
   }
@@ -80,22 +72,52 @@ export class Painter {
     if (!proposal) return;
     this.proposal = null;
     this.begin();
-    this.runs([...proposal.slices].map(([k, bitmap]) => [k, encodeSlice(bitmap, this.mask.size[2])]), 1);
+    this.runs([...proposal.slices].map(([k, bitmap]) => [k, bitmap.runs()]), 1);
     this.end();
   }
 }
 
-/** The painted cells of every slice of a plane's direction that has some. */
-function footprints(mask, plane) {
+/** A mask of what lies between the painted slices of a plane's direction. Yields now and then. */
+function* ghostOf(mask, plane) {
+  const added = yield* between(yield* footprints(mask, plane), plane);
+  const ghost = new PaintedMask(mask.size);
+  if (plane.view === "axial") ghost.load(added);
+  else {
+    const voxels = makeWhereMissing(ghost.slices, mask.size[1], mask.size[2]);
+    for (const [slice, cells] of added) {
+      const runs = cells.runs();
+      for (let r = 0; r < runs.length; r += 2) {
+        const row = Math.floor(runs[r] / plane.cols), { k, start, step } = plane.line(row, slice);
+        voxels(k).set(start + (runs[r] - row * plane.cols) * step, runs[r + 1], step, 1);
+        yield;
+      }
+    }
+  }
+  return ghost;
+}
+
+/** The painted cells of every slice of a plane's direction that has some. Yields now and then. */
+function* footprints(mask, plane) {
   if (plane.view === "axial") return mask.slices;
-  const [K, , I] = mask.size, found = new Map();
+  const { cols } = plane, I = mask.size[2], found = new Map(), cells = makeWhereMissing(found, plane.rows, cols);
   for (const [k, bitmap] of mask.slices) {
-    for (let at = bitmap.indexOf(1); at >= 0; at = bitmap.indexOf(1, at + 1)) {
-      const j = Math.floor(at / I), i = at % I;
-      const [slice, col] = plane.view === "coronal" ? [j, i] : [i, j];
-      if (!found.has(slice)) found.set(slice, new Uint8Array(plane.rows * plane.cols));
-      found.get(slice)[(K - 1 - k) * plane.cols + col] = 1;
+    const runs = bitmap.runs();
+    for (let r = 0; r < runs.length; r += 2) {
+      const j = Math.floor(runs[r] / I);
+      // A run lies in one coronal slice, and in as many sagittal ones as it is long.
+      const n = plane.view === "coronal" ? runs[r + 1] : 1;
+      for (let i = runs[r] - j * I, end = i + runs[r + 1]; i < end; i += n) {
+        const { row, col, slice } = plane.place({ k, j, i });
+        cells(slice).set(row * cols + col, n, 1, 1);
+      }
+      yield;
     }
   }
   return found;
 }
+
+/** Bitmaps of a Map, made where there was none. */
+const makeWhereMissing = (map, rows, cols) => (key) => {
+  if (!map.has(key)) map.set(key, new Bitmap(rows, cols));
+  return map.get(key);
+};

@@ -9,7 +9,7 @@ import { Layer } from "./layer.js";
 import { PaintedMask } from "./mask.js";
 import { Painter } from "./painter.js";
 import { GHOST, HINT, PAINTED, TRUTH, UNJUDGED } from "./palette.js";
-import { decode, encodeSlice, fullest } from "./runs.js";
+import { decode, fullest } from "./runs.js";
 import { Scene } from "./scene.js";
 import { Stack } from "./stack.js";
 import { Tools } from "./tools.js";
@@ -116,7 +116,7 @@ export class CtViewer extends Display {
   get painted() {
     const runs = {};
     for (const k of this.mask.painted()) {
-      if (!this.encoded.has(k)) this.encoded.set(k, encodeSlice(this.mask.slices.get(k), this.size[2]));
+      if (!this.encoded.has(k)) this.encoded.set(k, this.mask.slices.get(k).runs());
       runs[String(k)] = this.encoded.get(k);
     }
     return { size: [...this.size], runs };

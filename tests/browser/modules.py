@@ -10,8 +10,10 @@ HELP = """
 globalThis.times = (n, make) => Array.from({ length: n }, (_, at) => make(at));
 /** A flat array as rows. */
 globalThis.inRows = (flat, cols) => times(flat.length / cols, (row) => [...flat.slice(row * cols, (row + 1) * cols)]);
-/** Places of ones in a bitmap. */
-globalThis.ones = (bitmap) => [...bitmap].flatMap((on, at) => (on ? [at] : []));
+/** Every cell of a Bitmap, 0 or 1. */
+globalThis.cellsOf = (bitmap) => times(bitmap.rows * bitmap.cols, (at) => Number(bitmap.has(at)));
+/** Places of ones in a Bitmap. */
+globalThis.ones = (bitmap) => cellsOf(bitmap).flatMap((on, at) => (on ? [at] : []));
 """
 
 

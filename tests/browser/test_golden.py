@@ -17,7 +17,7 @@ def test_runs(modules):
     """Reading gives the same voxels; writing the same runs."""
     got = modules.evaluate(
         """async (cases) => {
-            const { decode, encode, encodeSlice } = await import("/viewer/runs.js");
+            const { decode, encode } = await import("/viewer/runs.js");
             const size = [3, 4, 5];
             return cases.map(({ sent }) => {
                 const slices = decode({ size, runs: sent }, size);
@@ -105,13 +105,20 @@ def test_between(modules):
     got = modules.evaluate(
         """async (cases) => {
             const { between } = await import("/viewer/between.js");
+            const { Bitmap } = await import("/viewer/bitmap.js");
+            const { atOnce } = await import("/viewer/steps.js");
             return cases.map(({ painted, row_mm, col_mm, depth_mm }) => {
                 const drawn = Object.entries(painted);
                 const rows = drawn[0][1].length, cols = drawn[0][1][0].length;
-                const bitmap = (lines) => Uint8Array.from(lines.join(""), (cell) => Number(cell === "#"));
+                const bitmap = (lines) => {
+                    const made = new Bitmap(rows, cols);
+                    [...lines.join("")].forEach((cell, at) => cell === "#" && made.set(at, 1, 1, 1));
+                    return made;
+                };
                 const bitmaps = new Map(drawn.map(([n, lines]) => [Number(n), bitmap(lines)]));
-                const added = between(bitmaps, { rows, cols, rowMm: row_mm, colMm: col_mm, depthMm: depth_mm });
-                const text = (cells) => inRows(cells, cols).map((row) => row.map((on) => ".#"[on]).join(""));
+                const plane = { rows, cols, rowMm: row_mm, colMm: col_mm, depthMm: depth_mm };
+                const added = atOnce(between(bitmaps, plane));
+                const text = (cells) => inRows(cellsOf(cells), cols).map((row) => row.map((on) => ".#"[on]).join(""));
                 return Object.fromEntries([...added].map(([n, cells]) => [String(n), text(cells)]));
             });
         }""",
