@@ -1,6 +1,7 @@
 // The viewer's own buttons, fields and keys. What belongs to question and answer is room.js's.
 
 import { SLABS_MM } from "./display.js";
+import { rove } from "./toolbar.js";
 
 const viewer = document.querySelector("ct-viewer");
 const all = (selector) => document.querySelectorAll(selector);
@@ -64,7 +65,11 @@ function help() {
 /** Limits of HU for brush, lasso and growing; the fields show them. */
 function limits(change) {
   const now = Object.assign(viewer.painter.limits, change);
-  if (now.low > now.high) [now.low, now.high] = [now.high, now.low];
+  // An end that passes the other takes it along; both may be typed one after the other, in either order.
+  if (now.low > now.high) {
+    if ("low" in change) now.high = now.low;
+    else now.low = now.high;
+  }
   pressed("limits", now.on);
   for (const [name, [low, high]] of Object.entries(LIMITS)) {
     all(`[data-limits="${name}"]`).forEach((one) => one.setAttribute("aria-pressed", String(now.on && now.low === low && now.high === high)));
@@ -101,9 +106,17 @@ for (const kind of ["input", "change"]) {
     const field = event.target, name = Object.keys(FIELDS).find((one) => one in field.dataset);
     if (!name || !viewer.plane || (name === "limit") !== (kind === "change")) return;
     FIELDS[name](field);
-    if (field.tagName === "SELECT" && kind === "input") viewer.focus({ preventScroll: true });
   });
 }
+// Chosen with the mouse, the keys go back to the picture; chosen by keys, they stay.
+for (const [kind, fields] of [["change", "select, [type=range]"], ["click", "[type=range]"]]) {
+  document.addEventListener(kind, ({ target }) => {
+    if (target.matches(fields) && target.closest(".bar") && !target.matches(":focus-visible")) viewer.focus({ preventScroll: true });
+  });
+}
+
+// Painting tools leave the screen after the answer.
+new MutationObserver(rove()).observe(viewer, { attributeFilter: ["state"] });
 
 // -- what the buttons show --------------------------------------------------------------------------------------------
 
@@ -143,6 +156,7 @@ function escape() {
   else if (viewer.cine.on) press("cine");
   else viewer.tools.clearRulers();
   viewer.redraw();
+  if (document.activeElement.closest(".rail, .bar")) viewer.focus({ preventScroll: true });
 }
 
 const KEYS = {
@@ -161,6 +175,7 @@ const KEYS = {
   a: () => press("grow"),
   r: () => press("ruler"),
   j: () => press("keyboard"),
+  u: () => press("crosshair"),
   w: () => press("window"),
   g: () => press("pan"),
   q: () => press("limits"),
@@ -168,8 +183,7 @@ const KEYS = {
   v: nextView,
   m: nextSlab,
   k: () => press("cine"),
-  z: () => viewer.undo(),
-  Z: () => viewer.redo(),
+  z: (event) => (event.shiftKey ? viewer.redo() : viewer.undo()),
   y: () => viewer.redo(),
   Delete: () => viewer.clearSlice(),
   Escape: escape,
@@ -203,9 +217,12 @@ export function crosshairKey(event) {
 }
 document.addEventListener("keyup", (event) => event.key === " " && viewer.keyboard.release());
 
+/** The key of an event; letters are small ones, with Caps Lock too. */
+export const keyOf = ({ key }) => (key.length === 1 ? key.toLowerCase() : key);
+
 /** Keys of the viewer. True if this was one. */
 export function viewerKey(event) {
-  const key = KEYS[event.key];
+  const key = KEYS[keyOf(event)];
   if (!key) return false;
   event.preventDefault();
   key(event);

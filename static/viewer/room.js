@@ -2,10 +2,11 @@
 
 import "./viewer.js";
 import { cancelSubmit, submit } from "./answer.js";
-import { crosshairKey, tool, viewerKey } from "./controls.js";
+import { crosshairKey, keyOf, tool, viewerKey } from "./controls.js";
 import { panelKey, sayMarks, startClock } from "./panel.js";
 import { renew } from "./session.js";
 import { Looks } from "./telemetry.js";
+import { toolbarKey } from "./toolbar.js";
 
 const viewer = document.querySelector("ct-viewer");
 const press = (action) => document.querySelector(`[data-action="${action}"]`)?.click();
@@ -24,32 +25,40 @@ document.addEventListener("click", (event) => {
 
 // Keys that are down. Submitting and going on need a new press: a key that is held would carry an answer past its feedback.
 const down = new Set();
-window.addEventListener("blur", () => down.clear());
+// Another window hears the keys go up.
+window.addEventListener("blur", () => {
+  down.clear();
+  viewer.spaceHeld = false;
+  viewer.keyboard.release();
+});
+
+/** Fields that take letters; a slider and a choice take only keys to move with. */
+const typesIn = (one) => one.closest("input:not([type=radio], [type=checkbox], [type=range]), textarea, select");
+const moves = (control, key) =>
+  (control?.type === "radio" && key.startsWith("Arrow")) || (control?.type === "range" && /^(Arrow|Page|Home|End)/.test(key));
 
 document.addEventListener("keydown", (event) => {
   const anew = !event.repeat && !down.has(event.key);
   down.add(event.key);
   if (!viewer.plane || document.querySelector("dialog[open]")) return;
-  const typing = event.target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select");
+  const key = keyOf(event);
   const control = event.target.closest("button, a, summary, input, select, textarea");
-  if (typing) return;
+  if (typesIn(event.target) || moves(control, key) || toolbarKey(event)) return;
   if (!control && crosshairKey(event)) return;
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
+  if ((event.ctrlKey || event.metaKey) && key === "z") {
     event.preventDefault();
     return event.shiftKey ? viewer.redo() : viewer.undo();
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Enter" && !control) return anew && press(viewer.editable ? "submit" : "next");
-  if (event.key === " " && !control) {
+  if (key === "Enter" && !control) return anew && press(viewer.editable ? "submit" : "next");
+  if (key === " " && !control) {
     event.preventDefault();
     if (!viewer.editable) return anew && press("next");
     viewer.spaceHeld = true;
     return;
   }
-  if (viewer.editable && panelKey(event.key)) return event.preventDefault();
-  // Arrow keys move between radio buttons when one of them has the focus.
-  if (control?.type === "radio" && event.key.startsWith("Arrow")) return;
-  if (event.key === "h") return press("hint");
+  if (viewer.editable && panelKey(key)) return event.preventDefault();
+  if (key === "h") return press("hint");
   viewerKey(event);
 });
 document.addEventListener("keyup", (event) => {

@@ -26,6 +26,7 @@ DOES = [
     ("s", "viewer.tool === 'lasso'"),
     ("a", "viewer.tool === 'grow'"),
     ("r", "viewer.tool === 'ruler'"),
+    ("u", "viewer.tool === 'crosshair'"),
     ("w", "viewer.tool === 'window'"),
     ("g", "viewer.tool === 'pan'"),
     ("b", "viewer.tool === 'brush'"),
@@ -245,15 +246,28 @@ def test_the_result_is_said_to_those_who_hear_the_page(site):
     room.page.close()
 
 
-def test_tab_reaches_every_control(room):
+# How many buttons the toolbar has that the focus is in.
+INSIDE = """() => [...(document.activeElement.closest('[role=toolbar]')?.querySelectorAll('button') ?? [])]
+    .filter((one) => one.checkVisibility()).length"""
+
+
+def test_tab_and_the_arrows_of_a_toolbar_reach_every_control(room):
     # Elements are compared, not their text: the clock's changes as the keys are pressed.
     room.page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
     room.page.evaluate("() => { window.reached = new Set(); }")
+    toolbars, k = 0, room.of("k")
     for _ in range(120):
-        room.page.evaluate("() => { window.reached.add(document.activeElement); }")
+        inside = room.page.evaluate(INSIDE)
+        toolbars += inside > 0
+        for n in range(inside or 1):
+            room.page.evaluate("() => { window.reached.add(document.activeElement); }")
+            if inside:
+                room.press(("ArrowRight", "ArrowDown")[n % 2])
         room.press("Tab")
         if room.page.evaluate("document.activeElement === document.body"):
             break
+    assert toolbars == 2  # each is one stop
+    assert room.of("k") == k  # and its arrows are its own
     missed = room.page.evaluate(
         """() => [...document.querySelectorAll("main :is(button, input, select, summary, a[href])")]
             .filter((one) => one.checkVisibility() && !one.disabled && one.type !== "hidden")
@@ -265,6 +279,82 @@ def test_tab_reaches_every_control(room):
     stops = """[...window.reached].filter((one) => one.tagName === "CT-VIEWER").length"""
     assert room.page.evaluate(stops) == 1
     room.of("focus()")
+
+
+def test_the_picture_is_four_stops_from_the_beginning_of_the_page(room):
+    """The way out, the tools, the view, the picture."""
+    room.page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
+    for _ in range(4):
+        room.press("Tab")
+    assert room.page.evaluate("document.activeElement.tagName") == "CT-VIEWER"
+    # And from a button back to it with one key. The toolbar comes back to where it was left.
+    room.press("Shift+Tab"), room.press("End"), room.press("ArrowLeft"), room.press("Enter")
+    assert room.of("panes[0].camera.zoom") == 1
+    room.press("ArrowLeft"), room.press("Enter")
+    assert room.of("panes[0].camera.zoom") == 0.8
+    room.press("Escape")
+    assert room.page.evaluate("document.activeElement.tagName") == "CT-VIEWER"
+    room.press("ArrowUp")
+    assert room.of("k") == 7
+    room.press("Shift+Tab")
+    assert room.page.evaluate("document.activeElement.dataset.action") == "zoom-out"
+    room.of("focus()")
+
+
+def test_a_toolbar_is_reached_when_its_first_tools_have_gone(site):
+    room = answered(site)
+    room.until(f"{VIEWER}.truth !== null")
+    room.of("focus()")
+    room.press("Shift+Tab"), room.press("Shift+Tab")
+    assert room.page.evaluate("document.activeElement.dataset.action") == "crosshair"
+    room.press("Home"), room.press("ArrowRight")
+    assert room.page.evaluate("document.activeElement.dataset.action") == "ruler"
+    room.page.close()
+
+
+def test_keys_choose_in_a_field_and_stay_there(room):
+    room.page.focus("[data-slab]")
+    room.press("ArrowDown"), room.press("ArrowDown")
+    assert room.page.evaluate("document.activeElement.matches('[data-slab]')")
+    assert (room.of("slabMm"), room.of("k")) == (10, 6)
+    room.page.focus("[data-opacity]")
+    room.press("ArrowRight"), room.press("Home")
+    assert (room.of("opacity"), room.of("k")) == (0, 6)
+    room.press("e")  # a slider takes no letters
+    assert room.of("tool") == "eraser"
+    room.page.fill("[data-opacity]", "50")
+    room.page.select_option("[data-slab]", "0")
+    room.of("focus()")
+
+
+def test_a_slider_moved_with_the_mouse_gives_the_keys_back(room):
+    room.page.click("[data-opacity]")
+    room.press("ArrowUp"), room.press("e")
+    assert (room.of("k"), room.of("tool")) == (7, "eraser")
+    room.page.fill("[data-opacity]", "50")
+    room.of("focus()")
+
+
+def test_letters_are_the_same_with_caps_lock(room):
+    room.of("brushMm = 1")
+    room.click(6, 10, 5)
+    room.press("Z")  # without Shift
+    assert room.painted() == set()
+    room.press("Shift+Z")
+    assert room.painted() == {(6, 10, 5)}
+    room.press("E")
+    assert room.of("tool") == "eraser"
+    room.press("X")
+    assert room.page.is_checked("input[name=absent]")
+
+
+def test_space_is_let_go_when_another_window_takes_the_keys(room):
+    room.of("brushMm = 1")
+    room.page.keyboard.down(" ")
+    room.page.evaluate("window.dispatchEvent(new Event('blur'))")
+    room.drag((6, 15, 5), (6, 15, 8))
+    assert room.painted() == box(6, 15, slice(5, 9))
+    room.page.keyboard.up(" ")
 
 
 def test_every_control_has_a_name(room):

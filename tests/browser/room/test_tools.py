@@ -112,6 +112,13 @@ def test_an_outline_may_leave_the_picture(room):
     assert room.painted() == box(6, slice(0, 2), slice(0, 3))
 
 
+def type_limits(room, **limits):
+    """Type into the fields, in this order, and leave each."""
+    for end, hu in limits.items():
+        room.page.fill(f"[data-limit={end}]", hu)
+        room.page.dispatch_event(f"[data-limit={end}]", "change")
+
+
 def test_limits_of_hu(room):
     # A large brush in the middle of the nodule, on one of its slices: only its voxels are solid there (10 to 15 along j,
     # 6 to 9 along i). Radius 8 mm reaches them all: the farthest centre is 3 mm and 4 mm off, 5 mm.
@@ -125,14 +132,25 @@ def test_limits_of_hu(room):
     room.click(6, 12, 8, "Control")
     assert room.painted() == nodule - {(6, 12, 8)}
     room.clear()
-    # In the fields: 0 to 49 leaves solid tissue of 50 HU out; 51 as the lower limit and 50 as the upper are turned round.
+    # In the fields: 0 to 49 leaves solid tissue of 50 HU out; 51 as the lower limit takes the upper along, and 50 as the
+    # upper takes the lower.
     set_brush(room, 16)
     for low, high, expected in (("0", "49", set()), ("51", "50", nodule)):
-        room.page.fill("[data-limit=low]", low)
-        room.page.fill("[data-limit=high]", high)
-        room.page.dispatch_event("[data-limit=high]", "change")
+        type_limits(room, low=low, high=high)
         room.click(6, 12, 8)
         assert room.painted() == expected
+
+
+def test_one_limit_moves_the_other_along_and_never_takes_its_place(room):
+    # From -400 to 300 to 400 to 1500, one field after the other, either first.
+    for limits in ({"low": "400", "high": "1500"}, {"high": "1500", "low": "400"}):
+        room.clear()
+        room.press("q")
+        type_limits(room, **limits)
+        assert room.of("painter.limits") == {"on": True, "low": 400, "high": 1500}
+    type_limits(room, high="-900")
+    assert [room.page.input_value(f"[data-limit={end}]") for end in ("low", "high")] == ["-900", "-900"]
+    room.of("focus()")
 
 
 def test_limits_hold_for_the_outline_and_for_the_ball(room):
