@@ -1,4 +1,5 @@
-// Submitting: the same answer is sent until it has arrived, whatever happens to connection, server or session.
+// Submitting: the same answer is sent until it has arrived, whatever happens to connection, server or session. Until
+// then the picture takes no paint, which would not be part of it; the person may go on painting instead.
 
 import { Autosave } from "./autosave.js";
 import { CONTENT_TYPE, deflate, toVarints } from "./compact.js";
@@ -7,46 +8,77 @@ import { send, SignedOut } from "./session.js";
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 15000;
 const GIVE_UP_MS = 60000; // of one request; a large answer is graded in seconds
+const HELD = "Your answer is on its way, so nothing is painted now. “Go on painting” takes it back.";
 let pending = null;
+
+/** The person goes on painting. */
+class TakenBack extends Error {}
 
 /** Send what the form and the viewer hold. shown(html): the feedback has come. Does nothing while one is on its way. */
 export async function submit(form, viewer, telemetry, shown) {
   if (pending) return;
+  viewer.strokeEnds(); // what is in hand belongs to the answer
   const draft = Autosave.current;
-  const mine = (pending = { cancelled: false, wake: () => {} });
-  const button = form.querySelector("[data-action=submit]");
+  const mine = (pending = takenBack());
   const over = () => {
     pending = null;
-    button.disabled = false;
+    lock(form, false);
+    if (viewer.held === HELD) viewer.held = "";
     form.querySelector("[data-action=cancel-submit]").hidden = true;
+    window.removeEventListener("beforeunload", askFirst);
   };
-  button.disabled = true;
+  viewer.held = HELD;
   draft?.pause();
   say(form, "");
   try {
-    const body = await answerOf(form, viewer, telemetry, draft);
-    const response = await untilAnswered(form, body, mine);
-    const html = await response.text();
+    const answer = answerOf(form, viewer, telemetry, draft);
+    lock(form, true);
+    window.addEventListener("beforeunload", askFirst);
+    const response = await untilAnswered(form, await answer, mine);
+    const html = await Promise.race([response.text(), mine.promise]);
     if (response.ok) {
       draft?.stop();
       over();
       return shown(html);
     }
     over();
-    refused(form, response, html, draft);
+    refused(form, viewer, response, html, draft);
   } catch (error) {
     over();
     if (error instanceof SignedOut) say(form, "You are signed out, so your answer was not sent. Submit again to sign in.");
-    else if (!mine.cancelled) say(form, error.message);
+    else say(form, error instanceof TakenBack ? "" : error.message);
+    // It may have arrived all the same: the server is asked.
+    if (error instanceof TakenBack && draft) draft.dirty = true;
   }
   draft?.resume();
 }
 
 /** The person goes on painting instead of waiting. */
 export function cancelSubmit() {
-  if (!pending) return;
-  pending.cancelled = true;
-  pending.wake();
+  pending?.takeBack();
+}
+
+/** promise: fails as soon as takeBack() is called. signal: for what is on its way then. */
+function takenBack() {
+  const stopper = new AbortController(), made = { signal: stopper.signal };
+  made.promise = new Promise((_, fail) => {
+    made.takeBack = () => {
+      fail(new TakenBack());
+      stopper.abort();
+    };
+  });
+  made.promise.catch(() => {});
+  return made;
+}
+
+/** What is chosen while an answer is on its way would not go with it. */
+function lock(form, on) {
+  for (const control of form.elements) if (control.dataset.action !== "cancel-submit") control.disabled = on;
+}
+
+/** An answer that has not arrived is lost with its page. */
+function askFirst(event) {
+  event.preventDefault();
 }
 
 async function answerOf(form, viewer, telemetry, draft) {
@@ -63,32 +95,53 @@ async function answerOf(form, viewer, telemetry, draft) {
 
 /** Every try sends the same bytes: the server gives the same answer the same result. */
 async function untilAnswered(form, body, mine) {
-  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(LONGEST_WAIT_MS, wait * 2)) {
-    if (mine.cancelled) throw new Error("");
-    try {
-      const request = { method: "POST", body, headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(GIVE_UP_MS) };
-      const response = await send(form.action, request, { ask: true });
-      if (response.status < 500 && response.status !== 429) return response;
-    } catch (error) {
-      if (error instanceof SignedOut) throw error;
-    }
-    if (mine.cancelled) throw new Error("");
-    say(form, "Your answer is kept and will be sent as soon as the server can be reached.", "status");
+  const wait = (words) => {
+    say(form, words, "status");
     form.querySelector("[data-action=cancel-submit]").hidden = false;
-    await new Promise((resolve) => {
-      mine.wake = resolve;
-      setTimeout(resolve, wait);
-      window.addEventListener("online", resolve, { once: true });
-    });
+  };
+  const slow = setTimeout(() => wait("Your answer is on its way."), FIRST_WAIT_MS);
+  try {
+    for (let pause = FIRST_WAIT_MS; ; pause = Math.min(LONGEST_WAIT_MS, pause * 2)) {
+      try {
+        const response = await Promise.race([once(form, body, mine), mine.promise]);
+        if (response.status < 500 && response.status !== 429) return response;
+        wait("The server cannot take your answer just now. It is kept and will be sent again; leave this page open.");
+      } catch (error) {
+        if (error instanceof SignedOut || error instanceof TakenBack) throw error;
+        wait("Your answer is kept and will be sent as soon as the server can be reached; leave this page open.");
+      }
+      clearTimeout(slow);
+      const again = new Promise((resolve) => {
+        setTimeout(resolve, pause);
+        window.addEventListener("online", resolve, { once: true });
+      });
+      await Promise.race([again, mine.promise]);
+    }
+  } finally {
+    clearTimeout(slow);
   }
 }
 
-function refused(form, response, html, draft) {
+async function once(form, body, { signal }) {
+  const stopper = new AbortController(), stop = () => stopper.abort();
+  signal.addEventListener("abort", stop);
+  const late = setTimeout(stop, GIVE_UP_MS);
+  try {
+    const request = { method: "POST", body, headers: { "HX-Request": "true" }, signal: stopper.signal };
+    return await send(form.action, request, { ask: true });
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+function refused(form, viewer, response, html, draft) {
   const sentence = new DOMParser().parseFromString(html, "text/html").querySelector("[role=alert]")?.textContent;
   const code = response.headers.get("Sightline-Refused");
   if (code === "stale") return draft.conflict(sentence, Number(response.headers.get("Sightline-Revision")));
   say(form, sentence || "The answer was refused; reload the page, your draft is kept.");
-  if (code === "submitted") document.dispatchEvent(new CustomEvent("draft:state", { detail: { state: "submitted", sentence } }));
+  if (code !== "submitted") return;
+  viewer.held = sentence;
+  document.dispatchEvent(new CustomEvent("draft:state", { detail: { state: "submitted", sentence } }));
 }
 
 function say(form, sentence, role = "alert") {

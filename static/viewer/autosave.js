@@ -210,7 +210,7 @@ export class Autosave {
 
   /** While an answer is on its way nothing else is sent. */
   pause() {
-    this.paused = true;
+    this.paused = this.answered = true;
     clearTimeout(this.timer);
     this.timer = null;
   }
@@ -326,7 +326,10 @@ export class Autosave {
       this.dirty = true;
       this.conflict(answer.detail, answer.revision);
     } else if (answer.code === "submitted") {
-      this.#say("submitted", "This attempt was submitted in another tab or on another device.");
+      this.dirty = true;
+      if (this.paused) return; // by the answer that is on its way
+      const mine = "An answer to this attempt has arrived: the one that you took back, or one from another tab or device. It stands.";
+      this.#say("submitted", this.answered ? mine : "This attempt was submitted in another tab or on another device.");
       this.stopped = true;
     } else {
       this.dirty = true;

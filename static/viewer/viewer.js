@@ -28,6 +28,7 @@ export class CtViewer extends Display {
     this.tools = new Tools(this);
     this.keyboard = new Keyboard(this);
     this.stroking = null;
+    this.held = ""; // why nothing can be painted although the attempt is open
     this.waiting = []; // what is done when the stroke in hand is over
   }
 
@@ -84,6 +85,7 @@ export class CtViewer extends Display {
     if (this.hasAttribute("draft") && this.editable) {
       const tell = (state, sentence) => {
         this.out("saved", sentence);
+        if (state === "submitted") this.held = sentence;
         this.dispatchEvent(new CustomEvent("viewer:saved", { bubbles: true, detail: { state, sentence } }));
       };
       this.autosave = new Autosave(this.getAttribute("draft"), this.getAttribute("csrf") || "", () => this.painted, tell);
@@ -107,7 +109,13 @@ export class CtViewer extends Display {
   }
 
   get editable() {
-    return this.getAttribute("state") === "opened";
+    return this.getAttribute("state") === "opened" && !this.held;
+  }
+
+  /** For hands: where an open attempt takes no paint they are told why. */
+  #mayPaint() {
+    if (this.held && this.getAttribute("state") === "opened") this.say(this.held);
+    return this.editable;
   }
 
   // -- paint ----------------------------------------------------------------------------------------------------
@@ -125,7 +133,7 @@ export class CtViewer extends Display {
   /** A stroke of the current tool, at a place on the picture in CSS pixels. False if the tool takes none here. */
   strokeBegins(pane, at, erase) {
     const tool = this.tools.current;
-    if (!pane || !tool.begin || (tool.paints && !this.editable)) return false;
+    if (!pane || !tool.begin || (tool.paints && !this.#mayPaint())) return false;
     this.strokeEnds(); // of another hand
     this.active = pane;
     this.stroking = tool;
@@ -161,18 +169,18 @@ export class CtViewer extends Display {
   }
 
   undo() {
-    if (!this.editable || this.stroking) return;
+    if (!this.#mayPaint() || this.stroking) return;
     this.#changed(this.mask.undo());
   }
 
   redo() {
-    if (!this.editable || this.stroking) return;
+    if (!this.#mayPaint() || this.stroking) return;
     this.#changed(this.mask.redo());
   }
 
   /** Erase what is painted on the slice of the plane in hand. */
   clearSlice() {
-    if (!this.editable || this.stroking) return;
+    if (!this.#mayPaint() || this.stroking) return;
     this.painter.clear(this.plane, this.slice);
     this.touch();
   }
@@ -184,7 +192,7 @@ export class CtViewer extends Display {
 
   /** Show what would lie between the painted slices; a second call accepts it. */
   fillBetween() {
-    if (!this.editable || !this.plane || this.stroking) return;
+    if (!this.#mayPaint() || !this.plane || this.stroking) return;
     if (this.painter.proposal) return this.acceptProposal();
     const count = this.painter.propose(this.plane);
     this.touch();
@@ -196,7 +204,7 @@ export class CtViewer extends Display {
   }
 
   acceptProposal() {
-    if (this.stroking) return;
+    if (!this.#mayPaint() || this.stroking) return;
     this.painter.accept();
     this.discardProposal();
   }

@@ -398,3 +398,85 @@ def test_a_page_that_is_put_away_sends_what_it_has(site):
     until_stored(room, {A, B, C})
     saved(room)
     room.page.close()
+
+
+def graded(room):
+    room.attempt.refresh_from_db()
+    assert room.attempt.state == State.SUBMITTED
+    return {tuple(int(n) for n in place) for place in zip(*room.attempt.painted_mask().dense().nonzero(), strict=True)}
+
+
+ON_ITS_WAY = "“Go on painting” takes it back"
+
+
+def test_nothing_is_painted_that_the_answer_on_its_way_does_not_hold(site):
+    """What is on the screen is what is graded, by whatever means one tries to paint on."""
+    room = site.enter(expected=OFFLINE)
+    room.context.set_offline(True)
+    dab(room, A, B)
+    room.action("submit")
+    room.page.wait_for_selector("[role=status]:has-text('Your answer is kept and will be sent')")
+    dab(room, C)
+    assert ON_ITS_WAY in room.says()
+    for key in ("z", "Delete", "i"):
+        room.of("say('')")
+        room.press(key)
+        assert ON_ITS_WAY in room.says(), key
+    assert room.painted() == {A, B}
+    assert room.page.is_disabled("[name=confidence] >> nth=0")
+    # A moment later one thinks again, and paints after all.
+    room.action("cancel-submit")
+    dab(room, C)
+    assert room.painted() == {A, B, C}
+    assert room.page.is_enabled("[name=confidence] >> nth=0")
+    room.action("submit")
+    room.page.wait_for_selector("[data-action=cancel-submit]:visible")
+    room.context.set_offline(False)
+    room.page.wait_for_selector("[data-feedback]")
+    assert graded(room) == {A, B, C}
+    room.page.close()
+
+
+def test_a_stroke_in_hand_belongs_to_the_answer(site):
+    room = site.enter()
+    dab(room, A)  # on the same slice, which is encoded already
+    saved(room)
+    (x, y), (to_x, to_y) = room.at(6, 25, 4), room.at(6, 25, 14)
+    room.mouse.move(x, y)
+    room.mouse.down()
+    room.mouse.move(to_x, to_y, steps=4)
+    room.press("Enter")
+    room.mouse.move(*room.at(6, 5, 5), steps=4)
+    room.mouse.up()
+    room.page.wait_for_selector("[data-feedback]")
+    assert graded(room) == {A, *((6, 25, i) for i in range(4, 15))}
+    room.page.close()
+
+
+def test_an_answer_that_takes_long_can_be_taken_back(site):
+    """First it has not arrived; then it has, and that is said before more is painted in vain."""
+    room = site.enter(expected=(*OFFLINE, "409"))
+    dab(room, A)
+    saved(room)
+    held = []
+    room.page.route("**/submit/", lambda route: held.append(route))
+    room.action("submit")
+    room.page.wait_for_selector("[role=status]:has-text('Your answer is on its way.')")
+    dab(room, B)
+    assert room.painted() == {A}
+    room.action("cancel-submit")
+    dab(room, B)
+    until_stored(room, {A, B})
+    saved(room)
+    room.action("submit")
+    room.page.wait_for_selector("[data-action=cancel-submit]:visible")
+    assert held[1].fetch().status == 200  # graded, but the page does not hear of it
+    room.action("cancel-submit")
+    says(room, "An answer to this attempt has arrived: the one that you took back")
+    dab(room, C)
+    assert room.painted() == {A, B} == graded(room)
+    assert "An answer to this attempt has arrived" in room.says()
+    with room.page.expect_navigation():
+        room.page.click("[data-choice=reload]")
+    room.page.wait_for_selector("[data-feedback]")
+    room.page.close()
