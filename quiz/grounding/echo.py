@@ -7,10 +7,11 @@ from itertools import groupby
 from quiz.grounding.lexicon import LOBES, WORDS, ZONES, compiled
 from quiz.grounding.sentence import parse
 
+_WORDS = compiled(WORDS)
 _PATTERNS = {
-    "side": [compiled(WORDS)[name] for name in ("right", "left", "both")],
+    "side": [_WORDS[name] for name in ("right", "left", "both")],
     "height": [*compiled(LOBES).values(), *compiled(ZONES).values()],
-    "depth": [compiled(WORDS)[name] for name in ("anterior", "posterior", "rim", "core")],
+    "depth": [_WORDS[name] for name in ("anterior", "posterior", "rim", "core")],
 }
 _FAR_APART = {("upper", "lower"), ("lower", "upper")}
 """Heights that cannot be taken for each other: a lower lobe reaches into the middle zone, and so does an upper one."""
