@@ -27,8 +27,13 @@ A_YEAR = "private, max-age=31536000, immutable"
 
 
 class DamagedSlice(APIException):
+    """The code tells it from a server that is down for a moment: asking again is of no use."""
+
     status_code = 503
     default_code = "damaged"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__({"detail": sentence, "code": self.default_code})
 
 
 class VolumeManifest(APIView):

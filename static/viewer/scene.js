@@ -91,8 +91,7 @@ export class Scene {
     pane.compose(viewer.layersOf(pane), slice);
     const frame = pane.frame, several = viewer.panes.length > 1;
     if (state === "nothing") {
-      const failed = viewer.stack.failed.get(slice);
-      notice(context, rect, failed ? [failed, "Scroll on: the other slices are not affected."] : ["Loading this slice"]);
+      notice(context, rect, this.#whyNothing(slice));
     } else if (whole) this.renderer.draw(pane, scaled(rect, ratio), deviceFrame(frame, ratio), this.#look(pane, ratio));
     scaleBar(context, frame, rect);
     if (several) {
@@ -105,6 +104,13 @@ export class Scene {
     }
     viewer.tools.draw(context, pane, slice);
     return state;
+  }
+
+  /** Lines that say why slice k is not there. */
+  #whyNothing(k) {
+    const { failed, line } = this.viewer.stack;
+    if (failed.has(k)) return [failed.get(k), "Scroll on: the other slices are not affected."];
+    return line.words ? [line.words, "This slice comes by itself as soon as it can."] : ["Loading this slice"];
   }
 
   #fill(pane, slice) {

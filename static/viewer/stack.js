@@ -1,5 +1,6 @@
 // Slices of a volume: fetched nearest first, coarse before exact where the line is slow, kept within a budget of memory.
 
+import { Line } from "./line.js";
 import { Loader } from "./loader.js";
 import { refine } from "./planes.js";
 import { readsBlocks } from "./slice_fetch.js";
@@ -7,7 +8,8 @@ import { readsBlocks } from "./slice_fetch.js";
 const IN_FLIGHT = 5;
 const BLOCKS_IN_FLIGHT = 3; // the rest of the line is kept for what is near
 const NEAR = 4; // slices as near as this to the one on screen are fetched one by one, which is sooner
-const RETRIES = 2;
+const GIVES_UP = 3; // nobody waits longer for a slice than until it has failed so often
+const DEAD_MS = 1000; // a request older than this was made before the network came back
 const SLOW_MS = 350; // an exact slice that takes longer than this is preceded by coarse ones
 const MB = 1024 * 1024;
 
@@ -25,7 +27,7 @@ const onScreen = () =>
   });
 
 export class Stack {
-  /** onSlice(k) is called when a slice has come, coarse or exact, or has failed for good. */
+  /** onSlice(k) is called when a slice has come, coarse or exact, or has failed; failed: why those that never will do not. */
   constructor(manifest, onSlice, budget = budgetBytes(undefined, globalThis.matchMedia?.("(pointer: coarse)").matches)) {
     this.manifest = manifest;
     [this.K, this.J, this.I] = manifest.size;
@@ -33,8 +35,11 @@ export class Stack {
     this.slices = new Map();
     this.coarse = new Map();
     this.failed = new Map();
-    this.flying = new Map(); // key -> {k, coarse, block, abort}
+    this.unpictured = new Set(); // slices that have no coarse picture
+    this.flying = new Map(); // key -> {k, coarse, block, abort, began}
+    this.line = new Line();
     this.wanted = new Set();
+    this.held = new Set(); // slices that stay because something is worked out from them
     this.waiters = [];
     this.refined = { k: -1, plane: null };
     this.loader = new Loader();
@@ -81,15 +86,29 @@ export class Stack {
     if (k !== this.focus) {
       this.direction = Math.sign(k - this.focus);
       this.opening = false;
+      if (!this.waiters.length) this.held.clear();
     }
     this.focus = k;
-    if (!this.slices.has(k)) this.#makeRoom();
+    if (!this.slices.has(k)) {
+      this.#makeRoom();
+      this.line.hurry(`${k}`);
+    }
     this.#pump();
   }
 
-  /** Resolves when every slice of ks has come or cannot come. */
+  /** As many slices as can be asked to stay. */
+  get mostHeld() {
+    return this.capacity < this.K ? Math.floor(this.capacity * 0.75) : this.K;
+  }
+
+  /**
+   * Resolves when every slice of ks has come, or cannot come now. They stay, as many as can, until others are needed or
+   * another slice is looked at.
+   */
   need(ks) {
-    const missing = new Set(ks.filter((k) => !this.slices.has(k) && !this.failed.has(k)));
+    if (!this.waiters.length) this.held.clear();
+    for (const k of ks) if (this.held.size < this.mostHeld) this.held.add(k);
+    const missing = new Set(ks.filter((k) => this.held.has(k) && !this.slices.has(k) && !this.failed.has(k)));
     if (!missing.size) return Promise.resolve();
     for (const k of missing) this.wanted.add(k);
     return new Promise((resolve) => {
@@ -98,8 +117,16 @@ export class Stack {
     });
   }
 
-  retry(k) {
-    this.failed.delete(k);
+  /** It is said that the server can be reached again. anew: what is under way was sent before, and is sent again. */
+  resume({ anew = false } = {}) {
+    const now = performance.now();
+    for (const [key, { began, abort }] of this.flying) {
+      if (!anew || now - began < DEAD_MS) continue;
+      this.flying.delete(key);
+      this.opening = false;
+      abort.abort();
+    }
+    this.line.open();
     this.#pump();
   }
 
@@ -129,7 +156,8 @@ export class Stack {
 
   /** The slices of the block that holds k, if fetching them together is worth it: nobody waits for one, most are missing. */
   #blockAround(k) {
-    if (!this.blocks || this.slow || this.wanted.size || Math.abs(k - this.focus) <= NEAR) return null;
+    if (!this.blocks || this.slow || this.wanted.size || this.line.tries || !this.line.may("blocks")) return null;
+    if (Math.abs(k - this.focus) <= NEAR) return null;
     const n = this.#blockOf(k), many = this.manifest.block_slices, first = n * many;
     const ks = Array.from({ length: Math.min(many, this.K - first) }, (_, at) => first + at);
     const missing = ks.filter((k) => !this.slices.has(k) && !this.alone.has(k) && !this.failed.has(k) && !this.flying.has(`${k}`));
@@ -137,22 +165,32 @@ export class Stack {
     return { block: n, ks };
   }
 
-  /** Whether a slice that far off would only push out nearer ones. */
+  /** Whether a slice that far off would only push out nearer ones, or be pushed out itself and asked for again. */
   #isBeyond(away) {
-    return away > this.capacity / 2 && this.slices.size >= this.capacity;
+    return away > (this.capacity - this.held.size) / 2 && this.slices.size >= this.capacity;
+  }
+
+  get #coarseCapacity() {
+    return this.capacity * 8;
+  }
+
+  /** Whether a coarse picture of slice k is worth asking for: for looking only, and while there is room. */
+  #wantsCoarse(k, away) {
+    if (this.coarse.has(k) || this.unpictured.has(k) || this.wanted.has(k) || this.flying.has(`${k}c`)) return false;
+    return away <= this.#coarseCapacity / 2 || this.coarse.size < this.#coarseCapacity;
   }
 
   #next() {
     let best = null, least = Infinity;
-    const coarseToo = this.slow || this.capacity < this.K;
+    const coarseToo = (this.slow || this.capacity < this.K) && this.line.may("previews");
     for (let k = 0; k < this.K; k++) {
       if (this.slices.has(k) || this.failed.has(k)) continue;
       const away = this.wanted.has(k) ? -2 : this.distance(k);
-      if (coarseToo && !this.coarse.has(k) && !this.flying.has(`${k}c`) && away / 12 - 1 < least) {
+      if (coarseToo && away / 12 - 1 < least && this.#wantsCoarse(k, away)) {
         least = away / 12 - 1;
         best = { k, coarse: true };
       }
-      if (away >= least || this.#comes(k) || this.#isBeyond(away)) continue;
+      if (away >= least || this.#comes(k) || this.#isBeyond(away) || !this.line.may(`${k}`)) continue;
       least = away;
       best = { k, coarse: false };
     }
@@ -161,20 +199,28 @@ export class Stack {
 
   #pump() {
     if (this.opening) return;
-    while (this.flying.size < IN_FLIGHT) {
+    while (this.flying.size < this.line.most(IN_FLIGHT)) {
       const next = this.#next();
-      if (!next) return;
+      if (!next) break;
       const around = next.coarse ? null : this.#blockAround(next.k);
       if (!around) this.#fetch(next.k, next.coarse);
       else if ([...this.flying.values()].filter((one) => one.block).length < BLOCKS_IN_FLIGHT) this.#fetchBlock(next.k, around);
-      else return;
+      else break;
     }
+    this.#pumpLater();
+  }
+
+  /** What rests now is asked for when its time has come. */
+  #pumpLater() {
+    clearTimeout(this.timer);
+    const { wait } = this.line;
+    if (wait < Infinity) this.timer = setTimeout(() => this.#pump(), Math.ceil(wait));
   }
 
   /** Several far slices in one request. Where that fails they are fetched one by one, as nothing else is known of them. */
   async #fetchBlock(k, { block, ks }) {
     const key = `b${block}`, abort = new AbortController(), began = performance.now();
-    this.flying.set(key, { k, coarse: false, block: true, abort });
+    this.flying.set(key, { k, coarse: false, block: true, abort, began });
     const url = this.manifest.blocks.replace("{n}", block), left = new Set(ks);
     const give = (n, plane) => {
       left.delete(ks[n]);
@@ -185,11 +231,14 @@ export class Stack {
     };
     try {
       await this.loader.getBlock(url, ks.length, this.J, this.I, abort.signal, give);
+      if (abort.signal.aborted) return;
+      this.line.came("blocks", began);
       for (const k of left) this.alone.add(k);
       this.#paced((performance.now() - began) / ks.length);
-    } catch {
+    } catch (error) {
       if (abort.signal.aborted) return;
-      this.blocks = false;
+      if (error.final) this.blocks = false;
+      else this.#failedNow(k, "blocks", error.message, began);
     }
     this.flying.delete(key);
     this.#pump();
@@ -200,34 +249,55 @@ export class Stack {
     this.slow = ms / Math.max(1, Math.min(IN_FLIGHT, this.flying.size)) > SLOW_MS;
   }
 
+  #address(k, coarse) {
+    const address = this.manifest.slices.replace("{k}", k);
+    return coarse ? `${address}${address.includes("?") ? "&" : "?"}format=preview` : address;
+  }
+
   async #fetch(k, coarse) {
     const key = coarse ? `${k}c` : `${k}`, abort = new AbortController(), began = performance.now();
-    this.flying.set(key, { k, coarse, abort });
-    const url = this.manifest.slices.replace("{k}", k) + (coarse ? "?format=preview" : "");
+    const what = coarse ? "previews" : key; // where one coarse picture fails so would the others, and exact ones do as well
+    this.flying.set(key, { k, coarse, abort, began });
     const [rows, cols] = coarse ? [Math.ceil(this.J / 4), Math.ceil(this.I / 4)] : [this.J, this.I];
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const plane = await this.loader.get(url, rows, cols, abort.signal);
-        if (abort.signal.aborted) return;
-        if (coarse) this.#keep(this.coarse, this.capacity * 8, k, plane);
-        else {
-          this.#keep(this.slices, this.capacity, k, plane);
-          this.#paced(performance.now() - began);
-        }
-        break;
-      } catch (error) {
-        if (abort.signal.aborted) return;
-        if (error.final || attempt >= RETRIES) {
-          if (!coarse) this.failed.set(k, error.message);
-          break;
-        }
-        await new Promise((done) => setTimeout(done, 400 * 2 ** attempt));
-      }
+    let plane = null, problem = null;
+    try {
+      plane = await this.loader.get(this.#address(k, coarse), rows, cols, abort.signal);
+    } catch (error) {
+      problem = error;
+    }
+    if (abort.signal.aborted) return;
+    if (problem && !problem.final) this.#failedNow(k, what, problem.message, began);
+    else {
+      this.line.came(what, began);
+      if (coarse) this.#cameCoarse(k, plane);
+      else this.#cameExact(k, plane, problem, began);
     }
     this.flying.delete(key);
-    if (!coarse) this.#settled(k);
     this.onSlice(k);
     this.#pump();
+  }
+
+  #cameCoarse(k, plane) {
+    if (plane) this.#keep(this.coarse, this.#coarseCapacity, k, plane);
+    else this.unpictured.add(k);
+  }
+
+  #cameExact(k, plane, problem, began) {
+    if (problem) this.failed.set(k, problem.message);
+    else {
+      this.#keep(this.slices, this.capacity, k, plane);
+      this.#paced(performance.now() - began);
+    }
+    this.#settled(k);
+  }
+
+  /** It will be asked for again. Whoever waits for slices is not kept waiting for a line that is down. */
+  #failedNow(k, what, words, began) {
+    this.line.failed(what, words, began);
+    this.opening = false;
+    if (this.line.down) for (const { resolve } of this.waiters.splice(0)) resolve();
+    else if (this.line.tried(`${k}`) >= GIVES_UP) this.#answer(k);
+    this.onSlice(this.focus); // whose picture says how the line is
   }
 
   #settled(k) {
@@ -238,6 +308,11 @@ export class Stack {
       });
     }
     this.wanted.delete(k);
+    this.#answer(k);
+  }
+
+  /** Tell those who wait for slice k that it has come, or does not. */
+  #answer(k) {
     for (const waiter of this.waiters) {
       waiter.missing.delete(k);
       if (!waiter.missing.size) waiter.resolve();
@@ -249,8 +324,9 @@ export class Stack {
     store.set(k, plane);
     if (store === this.slices && this.refined.k === k) this.refined = { k: -1, plane: null };
     if (store.size <= capacity) return;
+    const away = (n) => (this.held.has(n) ? -1 : this.distance(n));
     let farthest = k;
-    for (const other of store.keys()) if (Math.abs(other - this.focus) > Math.abs(farthest - this.focus)) farthest = other;
+    for (const other of store.keys()) if (away(other) > away(farthest)) farthest = other;
     store.delete(farthest);
   }
 }

@@ -2,6 +2,7 @@
 // Speaks to the page by its hidden input, its properties and its events; the page never looks inside.
 
 import { Autosave } from "./autosave.js";
+import { fetchBytes, SIGNED_OUT } from "./bytes.js";
 import { Display } from "./display.js";
 import { Keyboard } from "./keyboard.js";
 import { listen } from "./input.js";
@@ -11,9 +12,12 @@ import { Painter } from "./painter.js";
 import { GHOST, HINT, PAINTED, TRUTH, UNJUDGED } from "./palette.js";
 import { decode, fullest } from "./runs.js";
 import { Scene } from "./scene.js";
+import { renew } from "./session.js";
 import { Stack } from "./stack.js";
 import { Tools } from "./tools.js";
+import { Troubles } from "./troubles.js";
 
+const LONGEST_WAIT_MS = 5000; // between two tries to fetch the truth
 const BRUSH_MM = [1, 2, 3, 4, 6, 8, 10, 14, 20, 30, 40];
 
 export class CtViewer extends Display {
@@ -40,6 +44,9 @@ export class CtViewer extends Display {
     this.input = this.querySelector("input[name=mask]");
     const asked = new URLSearchParams(location.search).get("renderer");
     this.furnish();
+    this.troubles = new Troubles(this);
+    window.addEventListener("online", () => this.#resume({ anew: true }));
+    document.addEventListener("session:renewed", () => this.#resume());
     this.scene = new Scene(this, this.getAttribute("renderer") ?? asked ?? "");
     new ResizeObserver(() => this.redraw()).observe(this);
     listen(this.scene.over, this);
@@ -59,7 +66,10 @@ export class CtViewer extends Display {
     const [K, J, I] = this.size;
     // Always the middle of the scan: a start that followed the truth would give it away.
     this.cursor = { k: K >> 1, j: J >> 1, i: I >> 1 };
-    this.stack = new Stack(manifest, (k) => this.arrived(k));
+    this.stack = new Stack(manifest, (k) => {
+      this.arrived(k);
+      this.#sayLine();
+    });
     this.stack.open(this.cursor.k);
     this.mask = new PaintedMask(this.size);
     this.painter = new Painter(this.mask, this.stack, (ks) => this.#painted(ks));
@@ -67,7 +77,29 @@ export class CtViewer extends Display {
     this.#restore();
     this.announce();
     this.redraw();
-    if (this.getAttribute("state") === "submitted") await this.showFeedback();
+    if (this.getAttribute("state") === "submitted") this.showFeedback().catch((error) => this.#sayReference(error));
+  }
+
+  /** The network is back, or somebody signed in again: what failed is asked for at once. */
+  #resume(how) {
+    this.stack?.resume(how);
+    this.wake?.();
+  }
+
+  #sayLine() {
+    const { down, words } = this.stack.line;
+    this.#sayTrouble("slices", "Some slices have not come.", down ? words : "");
+  }
+
+  #sayReference({ message, final = false }) {
+    this.#sayTrouble("truth", "The reference has not come.", message, final);
+  }
+
+  /** why: words on why something did not come, "" if it did. final: it will not. */
+  #sayTrouble(cause, what, why, final = false) {
+    const signIn = ["Sign in", () => renew({ ask: true }).catch(() => {})];
+    const sentence = `${what} ${why}${final ? "" : " What is missing comes by itself as soon as it can."}`;
+    this.troubles.say(cause, why && sentence, why === SIGNED_OUT ? signIn : null);
   }
 
   /** The page may bring the manifest along, which saves a round trip before the first slice. */
@@ -282,9 +314,7 @@ export class CtViewer extends Display {
     this.setAttribute("state", "submitted");
     this.autosave?.stop();
     this.painter.proposal = null;
-    const response = await fetch(this.getAttribute("truth"), { credentials: "same-origin" });
-    if (!response.ok) throw new Error("The reference mask could not be loaded; reload the page to try again.");
-    const truth = await response.json();
+    const truth = await this.#fetchTruth();
     this.unjudged = new Layer(truth.unjudged, this.size);
     this.stops = [...truth.instances, ...truth.extras];
     this.stopAt = -1;
@@ -293,6 +323,25 @@ export class CtViewer extends Display {
     if (largest) this.#stop(largest);
     else this.moveTo({ k: truth.largest_k });
     this.dispatchEvent(new CustomEvent("viewer:truth", { bubbles: true }));
+  }
+
+  /** The truth, however often it has to be asked for. */
+  async #fetchTruth() {
+    for (let wait = 500; ; wait = Math.min(LONGEST_WAIT_MS, 2 * wait)) {
+      try {
+        const bytes = await fetchBytes(this.getAttribute("truth"), null, "application/json");
+        const truth = JSON.parse(new TextDecoder().decode(bytes));
+        this.#sayTrouble("truth", "", "");
+        return truth;
+      } catch (error) {
+        this.#sayReference(error);
+        if (error.final) throw error;
+      }
+      await new Promise((done) => {
+        this.wake = done;
+        setTimeout(done, wait);
+      });
+    }
   }
 
   #stop({ centroid, largest_k }) {

@@ -119,6 +119,7 @@ def test_a_damaged_slice_is_said_and_the_rest_works(call, volume, store, damage,
     response = call("get", f"volumes/{volume.pk}/slices/5/?format=raw")
     assert response.status_code == 503
     assert "cannot be read" in response.json()["detail"]
+    assert response.json()["code"] == "damaged"  # which no server that is down for a moment says
     assert f"slice 5 of volume {volume.pk}" in caplog.text
     assert call("get", f"volumes/{volume.pk}/slices/6/?format=raw").status_code == 200
 

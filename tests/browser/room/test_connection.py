@@ -480,3 +480,136 @@ def test_an_answer_that_takes_long_can_be_taken_back(site):
         room.page.click("[data-choice=reload]")
     room.page.wait_for_selector("[data-feedback]")
     room.page.close()
+
+
+# -- what is looked at, not what is painted -----------------------------------------------------------------------------
+
+
+class Held:
+    """The slices of a room that is opened again, but for the one it begins with, wait until they are let go."""
+
+    def __init__(self, room):
+        self.routes, self.shut = [], True
+        room.page.route("**/slices/**", self._request)
+        room.page.route("**/blocks/**", self._request)
+        room.page.goto(room.url)
+        room.page.evaluate(f"{VIEWER}.ready")
+        room.until(f"{VIEWER}.stack.flying.size > 0")
+        assert room.of("stack.loaded") == 1
+
+    def _request(self, route):
+        if self.shut and "/slices/6/" not in route.request.url:
+            return self.routes.append(route)
+        return route.continue_()
+
+    def let_go(self):
+        self.shut = False
+        for route in self.routes:
+            route.continue_()
+
+
+TROUBLE = "document.querySelector('.viewer-trouble:not([hidden])')?.textContent ?? ''"
+
+
+def troubled(room, *words):
+    for part in words:
+        room.until(f"({TROUBLE}).includes({part!r})")
+
+
+def until_whole(room):
+    """Every slice is there, exact, the one on screen too, and nothing is said any more."""
+    room.until(f"{VIEWER}.stack.loaded === 12")
+    assert room.of("stack.failed.size") == 0
+    room.until(f"({TROUBLE}) === ''")
+    assert "loading" not in room.caption()
+
+
+def test_the_network_goes_while_the_scan_comes(site):
+    room = site.enter(expected=OFFLINE)
+    held = Held(room)
+    room.context.set_offline(True)
+    held.let_go()
+    troubled(room, "There is no connection to the server.", "comes by itself")
+    room.of("moveTo({k: 9})")  # one that has not come
+    room.until(f"{VIEWER}.stack.line.tries >= 2")
+    room.of("stack.line.after = Infinity")  # so that nothing but the browser's own word begins it again
+    room.context.set_offline(False)
+    until_whole(room)
+    room.page.close()
+
+
+def test_the_server_goes_while_the_scan_comes(site):
+    """Nobody is told when it is back."""
+    room = site.enter(expected=("502",))
+    held = Held(room)
+    down = [0]
+
+    def proxy(route):
+        down[0] += 1
+        return route.fulfill(status=502, body="<h1>Bad Gateway</h1>")
+
+    room.page.route("**/volumes/**", proxy)
+    held.let_go()
+    troubled(room, "The server is not answering just now.")
+    room.of("moveTo({k: 9})")
+    asked = down[0]
+    # Those that were out together, five at most, and one for each time the line was tried since: however many slices are
+    # still to come, and though one of them is looked at.
+    assert asked <= 5 + room.of("stack.line.tries")
+    room.page.unroute("**/volumes/**", proxy)
+    until_whole(room)
+    room.page.close()
+
+
+def test_the_session_ends_while_the_scan_comes(site):
+    room = site.enter(expected=("401", "403"))
+    held = Held(room)
+    Session.objects.all().delete()
+    held.let_go()
+    troubled(room, "You are signed out.")
+    room.of("stack.line.after = Infinity")  # so that nothing but the sign-in begins it again
+    room.page.click(".viewer-trouble button")
+    sign_in(room)
+    until_whole(room)
+    room.page.close()
+
+
+def test_the_reference_comes_late(site):
+    """Its connection is lost, then what stands before the server answers, then it comes, and with it the comparison."""
+    room = site.enter(expected=(*OFFLINE, "502"))
+    asked = []
+
+    def lose(route):
+        asked.append(route.request.url)
+        if len(asked) in (1, 4):
+            return route.abort("connectionreset")
+        if len(asked) == 2:
+            return route.fulfill(status=502, body="")
+        return route.continue_()
+
+    room.page.route("**/truth/", lose)
+    dab(room, A)
+    saved(room)
+    room.action("submit")
+    troubled(room, "The reference has not come.", "comes by itself")
+    room.until(f"{VIEWER}.truth !== null && ({TROUBLE}) === ''")
+    assert len(asked) == 3
+    room.page.wait_for_selector("[data-compare]")
+    assert voxels_of(room.of("truth.wire")) != set()
+    # Seen again later the same holds; and what fails does not keep the scan from being looked at.
+    room.page.reload()
+    room.ready()
+    room.until(f"{VIEWER}.truth !== null && ({TROUBLE}) === ''")
+    assert len(asked) == 5
+    room.page.close()
+
+
+def test_a_reference_that_is_not_there_is_said(site):
+    room = site.enter(expected=("404",))
+    room.page.route("**/truth/", lambda route: route.fulfill(status=404, json={"detail": "Not found."}))
+    dab(room, A)
+    saved(room)
+    room.action("submit")
+    troubled(room, "The reference has not come. It is not there any more; reload the page.")
+    assert "by itself" not in room.page.evaluate(TROUBLE)
+    room.page.close()
