@@ -167,15 +167,20 @@ def _marks(
 
 
 def _components(paint: SparseMask) -> list[SparseMask]:
+    """The largest, the largest first."""
+    if paint.is_empty:
+        return []
     numbers, count = label(paint, connectivity=26)
-    order = np.argsort(numbers, kind="stable")
-    cuts = np.searchsorted(numbers[order], np.arange(1, count))
     voxels = np.bincount(numbers, weights=paint.lengths, minlength=count)
-    runs = np.split(order, cuts)
     largest = np.argsort(-voxels, kind="stable")[:MOST_MARKS]
-    return [
-        SparseMask(paint.size, paint.starts[r], paint.lengths[r], paint.values[r]) for r in (runs[n] for n in largest)
-    ]
+    rank = np.full(count, len(largest))
+    rank[largest] = np.arange(len(largest))
+    # Only the runs of those that are judged are taken apart: of dust there may be a million.
+    ranks = rank[numbers]
+    order = np.argsort(ranks, kind="stable")
+    ends = np.searchsorted(ranks[order], np.arange(len(largest)), side="right")
+    runs = np.split(order[: ends[-1]], ends[:-1])
+    return [SparseMask(paint.size, paint.starts[r], paint.lengths[r], paint.values[r]) for r in runs]
 
 
 def _mark(component: SparseMask, question: Question, parts: dict[int, SparseMask], tau: float) -> _Mark:
