@@ -128,6 +128,17 @@ def test_whole_slices_are_no_answer_to_a_diffuse_finding_of_a_partial_case():
     assert score(ball(12), one_slice(ball(18)), category="1c", exhaustive=False).score == 100.0
 
 
+def test_of_dust_the_largest_hundred_marks_are_judged():
+    """140 dots beside a nodule: by size it is first, 60 cubes of 2 x 2 x 2 follow, then 39 of the 80 of 2 x 2 x 1."""
+    painted = ball(6)
+    for n in range(140):
+        k, i = 5 + 4 * (n // 20), 5 + 7 * (n % 20)
+        painted[k : k + (2 if n < 60 else 1), 5:7, i : i + 2] = True
+    question = ask(ball(6))
+    marks = focal.outcomes_of_paint(question, question.truth, masks.from_dense(painted))
+    assert [mask.voxels() for _, mask in marks] == [int(ball(6).sum())] + [8] * 60 + [4] * 39
+
+
 def test_many_marks_that_found_nothing_stay_unjudged():
     painted = np.logical_or.reduce([ball(3, (10, 15, 15 + 12 * n)) for n in range(8)])
     assert score(ball(6), painted, exhaustive=False).verdict == "not_judged"
