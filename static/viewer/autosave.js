@@ -7,6 +7,7 @@ import { csrf, send, SignedOut } from "./session.js";
 const WAIT_MS = 700;
 const LONGEST_STROKES_MS = 5000; // strokes without a pause between them are sent this often all the same
 const LONGEST_WAIT_MS = 20000;
+const LONGEST_ASKED_MS = 60000; // that the server may ask to wait
 const REMEMBER_MS = 250; // between two copies in this browser
 const GIVE_UP_MS = 30000; // of one request
 const MOST_KEEPALIVE = 60000; // bytes a browser sends for a page that is gone
@@ -16,8 +17,25 @@ const PREFIX = "sightline:draft:";
 /** What keeps paint from the server, in words; and what comes of what this browser keeps. */
 const TROUBLES = {
   offline: ["No connection.", " and saved when the connection is back"],
+  silent: ["The server does not answer.", " and sent again until it does"],
+  failing: ["The server cannot save just now.", " and sent again until it can"],
+  busy: ["The server asks to wait a little.", " and saved after that"],
   "signed-out": ["You are signed out.", ""],
 };
+
+/** The server took the request and could not do it now. */
+class NotNow extends Error {
+  constructor({ status, headers }) {
+    super(String(status));
+    this.state = status === 429 ? "busy" : "failing";
+    this.ms = Math.min(LONGEST_ASKED_MS, 1000 * (Number(headers.get("Retry-After")) || 0));
+  }
+}
+
+function troubleOf(error) {
+  if (error instanceof SignedOut) return "signed-out";
+  return error.state ?? (error.name === "TimeoutError" ? "silent" : "offline");
+}
 
 function inText(bytes) {
   let text = "";
@@ -300,8 +318,8 @@ export class Autosave {
       await this.#answered(await send(this.#address(), request, { ask: false }));
     } catch (error) {
       this.dirty = true;
-      this.#sayTrouble(error instanceof SignedOut ? "signed-out" : "offline");
-      this.wait = Math.min(LONGEST_WAIT_MS, this.wait * 2);
+      this.#sayTrouble(troubleOf(error));
+      this.wait = Math.max(error.ms ?? 0, Math.min(LONGEST_WAIT_MS, this.wait * 2));
     } finally {
       this.sending = false;
     }
@@ -321,7 +339,7 @@ export class Autosave {
       this.adopted = this.base = undefined;
       this.#say("saved", "Draft saved");
     } else if (response.status >= 500 || response.status === 429) {
-      throw new Error(String(response.status));
+      throw new NotNow(response);
     } else if (answer.code === "stale") {
       this.dirty = true;
       this.conflict(answer.detail, answer.revision);

@@ -19,6 +19,9 @@ const OFFERS = {
   elsewhere: [["hush", "All right"], ["reload", "Reload"]],
   refused: [],
   offline: [],
+  silent: [],
+  failing: [],
+  busy: [],
 };
 
 const CHOICES = {

@@ -10,6 +10,7 @@ import { Layer } from "./layer.js";
 import { PaintedMask } from "./mask.js";
 import { Painter } from "./painter.js";
 import { GHOST, HINT, PAINTED, TRUTH, UNJUDGED } from "./palette.js";
+import { placeOf, touches } from "./place.js";
 import { decode, fullest } from "./runs.js";
 import { Scene } from "./scene.js";
 import { renew } from "./session.js";
@@ -201,13 +202,20 @@ export class CtViewer extends Display {
   }
 
   undo() {
-    if (!this.#mayPaint() || this.stroking) return;
-    this.#changed(this.mask.undo());
+    this.#flip("undo", this.mask.history.done.at(-1), "Undone");
   }
 
   redo() {
-    if (!this.#mayPaint() || this.stroking) return;
-    this.#changed(this.mask.redo());
+    this.#flip("redo", this.mask.history.undone.at(-1), "Done again");
+  }
+
+  /** Take a stroke back or do it again, where it can be seen. */
+  #flip(way, stroke, words) {
+    if (!this.#mayPaint() || this.stroking || !stroke) return;
+    this.#changed(this.mask[way]());
+    if (this.panes.some(({ plane }) => touches(stroke, plane.axis, this.cursor[plane.axis], this.size))) return;
+    this.reveal(placeOf(stroke, this.size));
+    this.say(`${words} on slice ${this.numberOf(this.active)}`);
   }
 
   /** Erase what is painted on the slice of the plane in hand. */
@@ -317,10 +325,10 @@ export class CtViewer extends Display {
     const truth = await this.#fetchTruth();
     this.unjudged = new Layer(truth.unjudged, this.size);
     this.stops = [...truth.instances, ...truth.extras];
-    this.stopAt = -1;
+    // Where one is brought first.
+    this.stopAt = this.stops.findIndex((stop) => stop.largest_k === truth.largest_k);
     this.layers = { painted: truth.painted, truth: truth.mask };
-    const largest = this.stops.find((stop) => stop.largest_k === truth.largest_k);
-    if (largest) this.#stop(largest);
+    if (this.stopAt >= 0) this.#stop(this.stops[this.stopAt]);
     else this.moveTo({ k: truth.largest_k });
     this.dispatchEvent(new CustomEvent("viewer:truth", { bubbles: true }));
   }
@@ -348,9 +356,11 @@ export class CtViewer extends Display {
     this.reveal({ k: largest_k, j: centroid[1], i: centroid[2] });
   }
 
-  nextStop() {
+  /** by: 1 for the next place, -1 for the one before. */
+  nextStop(by = 1) {
     if (!this.stops?.length) return;
-    this.stopAt = (this.stopAt + 1) % this.stops.length;
+    const n = this.stops.length, from = this.stopAt < 0 && by < 0 ? 0 : this.stopAt;
+    this.stopAt = (from + by + n) % n;
     this.#stop(this.stops[this.stopAt]);
   }
 }

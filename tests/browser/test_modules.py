@@ -501,3 +501,34 @@ SPARING = """async () => {
 def test_what_lies_over_the_picture_is_drawn_only_when_it_differs(modules):
     # Drawn; the same again after somebody wiped it: left alone; another place: drawn; the same, but emptied: drawn.
     assert modules.evaluate(SPARING) == [[255, 0], [0, 0], [0, 255], [0, 255]]
+
+
+PLACE = """async ([stroke, size]) => {
+    const { placeOf, touches } = await import("/viewer/place.js");
+    const all = Object.entries({ k: size[0], j: size[1], i: size[2] });
+    const on = all.map(([axis, n]) => [...Array(n).keys()].filter((slice) => touches(stroke, axis, slice, size)));
+    const { k, j, i } = placeOf(stroke, size);
+    return { on, place: [k, j, i] };
+}"""
+
+
+def test_where_a_stroke_was(modules):
+    # Slice 1 of 4 x 5 voxels: 8 to 11 are the end of row 1 and the begin of row 2; the middle one, 10, is (2, 0).
+    # Slice 2 has less of it.
+    found = modules.evaluate(PLACE, [[[2, [0, 1]], [1, [8, 4, 13, 1]]], [3, 4, 5]])
+    assert found == {"on": [[1, 2], [0, 1, 2], [0, 1, 3, 4]], "place": [1, 2, 0]}
+
+
+def test_strokes_drawn_by_lot_touch_what_they_changed(modules):
+    rng = np.random.default_rng(7)
+    size = (3, 6, 7)
+    for _ in range(40):
+        changed = rng.random(size) < rng.choice([0.02, 0.2, 0.9])
+        changed[tuple(rng.integers(0, size))] = True
+        stroke = []
+        for k in np.flatnonzero(changed.any(axis=(1, 2))):
+            edges = np.flatnonzero(np.diff(np.r_[0, changed[k].ravel().astype(int), 0]))
+            stroke.append([int(k), [int(n) for a, b in zip(edges[::2], edges[1::2], strict=True) for n in (a, b - a)]])
+        found = modules.evaluate(PLACE, [stroke, size])
+        assert found["on"] == [np.unique(axis).tolist() for axis in changed.nonzero()]
+        assert changed[tuple(found["place"])]

@@ -612,4 +612,25 @@ def test_a_reference_that_is_not_there_is_said(site):
     room.action("submit")
     troubled(room, "The reference has not come. It is not there any more; reload the page.")
     assert "by itself" not in room.page.evaluate(TROUBLE)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "words"),
+    [
+        (503, {}, "The server cannot save just now. Paint on: it is kept in this browser"),
+        (429, {"Retry-After": "1"}, "The server asks to wait a little. Paint on: it is kept in this browser"),
+    ],
+)
+def test_a_server_that_answers_is_not_called_no_connection(site, status, headers, words):
+    room = site.enter(expected=(str(status),))
+    told = []
+    room.page.route("**/draft/**", lambda route: told.append(1) or route.fulfill(status=status, headers=headers))
+    dab(room, A)
+    says(room, words)
+    assert "No connection" not in room.page.text_content("[data-draft-notice]")
+    assert room.page.text_content("[data-out=saved]") != "Draft saved"
+    room.page.unroute("**/draft/**")
+    until_stored(room, {A})
+    saved(room)
+    assert told
     room.page.close()

@@ -156,6 +156,11 @@ def test_what_is_shown_after_the_answer(site):
         room.press("n")
         seen.append(room.of("k"))
     assert len({k in range(4, 8) for k in seen}) == 2
+    back = []
+    for _ in range(3):
+        room.press("Shift+N")
+        back.append(room.of("k"))
+    assert back == [seen[1], seen[0], seen[2]]
     # What every voxel means, by the palette on screen: missed, extra, both.
     for (k, j, i), bits in (((6, 12, 8), 3), ((9, 21, 15), 2), (next(iter(extra)), 1)):  # painted: 1, true: 2
         room.of(f"k = {k}")
@@ -295,4 +300,42 @@ def test_only_what_is_not_judged_is_shown_as_that(site):
     assert at[28, 1] == "unjudged"
     assert at[0, 0] == ""
     assert room.page.locator(".legend i").count() == 4
+    room.page.close()
+
+
+def test_the_first_jump_leaves_the_place_that_is_shown_first(site):
+    room = site.enter(site.attempt(finding=site.findings[1]))
+    dab(room, (6, 12, 8))
+    submit(room)
+    place = room.of("cursor")
+    room.press("n")
+    assert room.of("cursor") != place
+    room.press("Shift+N")
+    assert room.of("cursor") == place
+    room.page.close()
+
+
+def test_undo_and_redo_show_where(site):
+    room = site.enter()
+    dab(room, (6, 12, 8))
+    room.of("moveTo({k: 2, j: 20, i: 3})")
+    room.press("z")
+    assert room.painted() == set()
+    assert room.of("cursor") == {"k": 6, "j": 12, "i": 8}
+    assert room.says() == "Undone on slice 6 / 12"  # k = 6 from the feet is the sixth of 12 from the head
+    room.of("moveTo({k: 9})")
+    room.press("Shift+Z")
+    assert (room.painted(), room.of("k")) == ({(6, 12, 8)}, 6)
+    assert room.says() == "Done again on slice 6 / 12"
+    # Where it is seen already nothing moves: on its own slice, or in one of several panes.
+    room.of("moveTo({k: 6, j: 20, i: 3})")
+    room.press("z")
+    assert room.of("cursor") == {"k": 6, "j": 20, "i": 3}
+    room.of("view = 'coronal'")
+    room.press("Shift+Z")
+    assert room.of("cursor") == {"k": 6, "j": 12, "i": 8}
+    room.of("lay('three')")
+    room.of("moveTo({k: 2, j: 12, i: 3})")
+    room.press("z")
+    assert (room.painted(), room.of("cursor")) == (set(), {"k": 2, "j": 12, "i": 3})
     room.page.close()
