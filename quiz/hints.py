@@ -311,13 +311,16 @@ def _opinion(attempt: Attempt) -> Grounding:
 
 
 def ask_model(attempt: Attempt) -> Grounding | None:
-    """Put the finding at the head of the preferred model's queue, once. Raises QueueFull."""
+    """Put the finding at the head of the preferred model's queue, once. Raises QueueFull, also if this person's attempts
+    have enough waiting there already: nobody fills the queue alone."""
     row = opinions.waiting_for(attempt.finding)
     model = jobs.preferred_model()
     if model is None:
         return None
     if row is None or row.priority == 0 or row.is_done:
         jobs.check_room(model)
+        mine = access.attempts_of(attempt.user).opened().values("finding")
+        jobs.check_share(Grounding.objects.filter(finding__in=mine))
         jobs.want(model, [attempt.finding], urgent=True)
         row = opinions.waiting_for(attempt.finding)
     return row

@@ -41,6 +41,8 @@ TRIES = 3
 SEEN = timedelta(seconds=45)
 """A worker that has said nothing for so long is not alive."""
 BATCH = 500
+WAITING_AT_ONCE = 3
+"""Questions of one person that may wait: the queue is for all."""
 
 
 class QueueFull(Exception):
@@ -219,9 +221,20 @@ def want_sentence(model: HintModel, volume: Volume, sentence: str) -> Grounding:
 
 def check_room(model: HintModel) -> None:
     """Raise QueueFull if more people wait for a model than its workers can serve soon."""
-    waiting = Grounding.objects.filter(model=model, state__in=(Work.QUEUED, Work.RUNNING), priority__gt=0).count()
+    waiting = _waited_for(Grounding.objects.filter(model=model))
     if waiting >= settings.HINT_QUEUE_LIMIT:
         raise QueueFull(f"{waiting} questions are waiting for the model already; try again in a minute.", 60)
+
+
+def check_share(rows: QuerySet[Grounding]) -> None:
+    """Raise QueueFull if somebody waits for as many of these, which are theirs, as one person may."""
+    waiting = _waited_for(rows)
+    if waiting >= WAITING_AT_ONCE:
+        raise QueueFull(f"{waiting} of your questions wait already; ask again when one is answered.", 30)
+
+
+def _waited_for(rows: QuerySet[Grounding]) -> int:
+    return rows.filter(state__in=(Work.QUEUED, Work.RUNNING), priority__gt=0).count()
 
 
 # -- claiming ---------------------------------------------------------------------------------------------------------

@@ -15,14 +15,13 @@ from cases.imaging import masks
 from cases.models import Finding
 from quiz import access, jobs, opinions
 from quiz.grounding import gates
-from quiz.models import Attempt, HintModel, Opinions, Question, Work
+from quiz.models import Attempt, Grounding, HintModel, Opinions, Question, Work
 
 logger = logging.getLogger(__name__)
 
 LONGEST = 400
 """Letters in a question. Longer than any sentence of a report's findings; a report is not a sentence."""
 PER_HOUR = 20
-WAITING_AT_ONCE = 3
 MOST_TIMES = 2
 """A sentence on which the model fails is asked so often: each time may cost a worker."""
 SHOWN = 20
@@ -54,6 +53,7 @@ def ask(attempt: Attempt, sentence: str) -> Question:
         raise QuestionRefused("The model could not answer this sentence twice; word it another way.")
     _check_rate(mine)
     try:
+        jobs.check_share(Grounding.objects.filter(questions__in=mine))
         row = jobs.want_sentence(model, attempt.finding.volume, sentence)
     except jobs.QueueFull as error:
         raise QuestionRefused(error.sentence, error.retry_after) from error
@@ -112,9 +112,6 @@ def _check_rate(mine: QuerySet[Question]) -> None:
         left = int((asked[0][0] + hour - timezone.now()).total_seconds()) + 1
         minutes = -(-left // 60)
         raise QuestionRefused(f"You have asked {PER_HOUR} questions within an hour; go on in {minutes} min.", left)
-    open_ones = mine.filter(grounding__state__in=(Work.QUEUED, Work.RUNNING)).count()
-    if open_ones >= WAITING_AT_ONCE:
-        raise QuestionRefused(f"{open_ones} of your questions wait already; ask again when one is answered.", 30)
 
 
 def standing(question: Question, *, alive: Collection[int] | None = None) -> opinions.Standing:

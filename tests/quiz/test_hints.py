@@ -218,6 +218,22 @@ def test_an_overrun_queue_is_said_with_429(attempt, model, paint, as_user, train
         assert "waiting for the model already" in response.content.decode()
 
 
+def test_nobody_fills_the_queue_alone(trainee, other_trainee, library, model, paint):
+    def ask(user, finding):
+        attempt = attempts.open_attempt(user, finding)
+        climb(attempt, paint, 3)
+        with pytest.raises(hints.HintRefused, match="No worker"):
+            hints.take_hint(attempt)
+        return attempt
+
+    ask(trainee, library[0]), ask(trainee, library[1]), ask(trainee, library[2])
+    fourth = attempts.open_attempt(trainee, library[3])
+    climb(fourth, paint, 3)
+    with pytest.raises(jobs.QueueFull, match="3 of your questions wait"):
+        hints.take_hint(fourth)
+    ask(other_trainee, library[3])
+
+
 def test_an_empty_answer_is_an_answer(trainee, library, model, fake, paint):
     finding = library[3]
     finding.sentence = "Emphysema"  # names no side: the fake engine marks nothing
