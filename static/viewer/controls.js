@@ -25,6 +25,7 @@ const ACTIONS = {
   "fill-between": () => viewer.fillBetween(),
   accept: () => viewer.acceptProposal(),
   discard: () => viewer.discardProposal(),
+  "clear-rulers": () => viewer.tools.clearRulers(),
   "size-up": () => viewer.resizeBrush(1),
   "size-down": () => viewer.resizeBrush(-1),
   "zoom-in": () => viewer.zoomBy(1.25),
@@ -155,7 +156,6 @@ function escape() {
   else if (viewer.keyboard.on) press("keyboard");
   else if (viewer.cine.on) press("cine");
   else viewer.tools.clearRulers();
-  viewer.redraw();
   if (document.activeElement.closest(".rail, .bar")) viewer.focus({ preventScroll: true });
 }
 

@@ -139,8 +139,9 @@ class Ruler {
 
   end() {
     const line = this.lines.at(-1);
-    if (line.mm < 0.5) this.lines.pop();
-    else this.viewer.say(`${line.mm.toFixed(1)} mm`);
+    if (line.mm < 0.5) return this.cancel();
+    this.viewer.say(`${line.mm.toFixed(1)} mm`);
+    this.viewer.toggleAttribute("ruled", true);
     this.viewer.redraw("over");
   }
 
@@ -173,6 +174,7 @@ class Crosshair {
 
 export class Tools {
   constructor(viewer) {
+    this.viewer = viewer;
     this.lines = [];
     this.all = {
       brush: new Brush(viewer, {}),
@@ -194,6 +196,8 @@ export class Tools {
 
   clearRulers() {
     this.lines.length = 0;
+    this.viewer.toggleAttribute("ruled", false);
+    this.viewer.redraw();
   }
 
   /** What tools draw over a pane: rulers of this very plane, and the stroke in hand. */

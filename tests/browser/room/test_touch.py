@@ -1,9 +1,12 @@
 """Fingers, pen and palm on a tablet, upright and lying."""
 
 import pytest
+from django.test import Client
 
+from tests.browser.conftest import FLAGS
 from tests.browser.room.room import VIEWER, box
-from tests.browser.waiting import until
+from tests.browser.waiting import PATIENCE_MS, until
+from tests.run import find_chromium
 
 pytestmark = pytest.mark.browser
 
@@ -214,14 +217,19 @@ def test_a_finger_moves_the_picture_where_a_pen_paints_and_may_paint_again(site)
     room.page.close()
 
 
+def tap_until(room, action, done):
+    """Tap a button. The browser may take the first tap after a drag for one that stops a fling, and makes no click of it."""
+
+    def tapped():
+        if not done():
+            room.page.locator(f"[data-action={action}]").tap()
+        return done()
+
+    until(room.page, tapped, f"{action} is tapped")
+
+
 def choose(room, tool):
-    """Tap a tool. The browser may take the first tap after a drag for one that stops a fling, and makes no click of it."""
-
-    def chosen():
-        room.page.locator(f"[data-action={tool}]").tap()
-        return room.pressed(tool) == "true"
-
-    until(room.page, chosen, f"{tool} is chosen")
+    tap_until(room, tool, lambda: room.pressed(tool) == "true")
 
 
 # The timer of a finger that rests rings when the test says so, unless it was called off.
@@ -263,6 +271,14 @@ def test_a_finger_that_rests_turns_the_window(site):
     room.page.close()
 
 
+# What is too small for a finger.
+SMALL = """() => [...document.querySelectorAll("button, a, select, summary, input:not([type=hidden])")]
+    .filter((one) => one.checkVisibility() && !one.matches(".skip"))
+    .map((one) => (["radio", "checkbox"].includes(one.type) ? one.closest("label") : one))
+    .filter((one) => one.getBoundingClientRect().height < 44 || one.getBoundingClientRect().width < 44)
+    .map((one) => one.outerHTML.slice(0, 120))"""
+
+
 @pytest.mark.parametrize("size", [PORTRAIT, LANDSCAPE], ids=["portrait", "landscape"])
 def test_a_tablet_shows_everything_large_enough(site, size):
     room = tablet(site, size)
@@ -273,15 +289,56 @@ def test_a_tablet_shows_everything_large_enough(site, size):
     assert room.page.evaluate("document.documentElement.scrollWidth") == width
     send = room.page.locator("[data-action=submit]").bounding_box()
     assert send["y"] + send["height"] <= height
-    small = room.page.evaluate(
-        """() => [...document.querySelectorAll("button, a, select, summary, input:not([type=hidden])")]
-            .filter((one) => one.checkVisibility() && !one.matches(".skip"))
-            .map((one) => (["radio", "checkbox"].includes(one.type) ? one.closest("label") : one))
-            .filter((one) => one.getBoundingClientRect().height < 44 || one.getBoundingClientRect().width < 44)
-            .map((one) => one.outerHTML.slice(0, 120))"""
-    )
-    assert small == []
+    assert room.page.evaluate(SMALL) == []
+    # So it is with the result, whatever is unfolded.
+    room.of("brushMm = 3")
+    stroke(room, (6, 12, 8))
+    room.page.locator("[data-action=submit]").tap()
+    room.page.wait_for_selector("[data-feedback]")
+    room.until(f"{VIEWER}.truth !== null")
+    assert room.page.evaluate(SMALL) == []
+    assert room.page.locator("summary").count() >= 1
+    for summary in room.page.locator("summary").all():
+        summary.click()
+    room.page.wait_for_selector(".explained")
+    assert room.page.evaluate(SMALL) == []
+    assert room.page.evaluate("document.documentElement.scrollWidth") == width
     room.page.close()
+
+
+def test_a_finger_removes_rulers(site):
+    room = tablet(site)
+    remove = room.page.locator("[data-action=clear-rulers]")
+    assert not remove.is_visible()
+    choose(room, "ruler")
+    stroke(room, (6, 15, 5))  # no length, no ruler
+    assert not remove.is_visible()
+    stroke(room, (6, 15, 5), (6, 15, 10))
+    assert room.of("tools.lines.length") == 1
+    tap_until(room, "clear-rulers", lambda: room.of("tools.lines.length") == 0)
+    assert not remove.is_visible()
+    room.page.close()
+
+
+def test_a_laptop_with_a_touch_screen_has_large_targets_and_keys(site, chromium):
+    """It has a mouse first and fingers beside, as a tablet with a trackpad has."""
+    # Blink's numbers of pointers: 4 is fine, 6 is coarse and fine.
+    flags = [*FLAGS, "--blink-settings=primaryPointerType=4,availablePointerTypes=6"]
+    browser = chromium.browser_type.launch(executable_path=find_chromium(), args=flags, timeout=2 * PATIENCE_MS)
+    client, attempt = Client(), site.attempt()
+    client.force_login(attempt.user)
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site.url}])
+    room = site.enter(attempt, context=context)
+    assert room.page.evaluate("matchMedia('(pointer: fine)').matches")
+    assert room.page.evaluate(SMALL) == []
+    assert room.page.locator("[data-action=submit] kbd").is_visible()
+    send = room.page.locator("[data-action=submit]").bounding_box()
+    assert send["y"] + send["height"] <= 768
+    assert room.page.evaluate("document.documentElement.scrollWidth") == 1366
+    site.rooms.remove(room)
+    browser.close()
+    assert room.problems == []
 
 
 def test_help_names_what_is_on_the_screen(site):
@@ -313,6 +370,14 @@ def test_on_a_phone_the_page_scrolls_to_the_whole_panel(site):
     assert room.page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
     picture = room.page.locator("ct-viewer").bounding_box()
     assert picture["height"] > 0.4 * PHONE[1]
+    # The strips of tools scroll; what is needed at every turn lies in front, and what is asked for comes before it.
+    for action in ("undo", "redo", "brush", "prev-slice", "next-slice"):
+        place = room.page.locator(f"[data-action={action}]").bounding_box()
+        assert 0 <= place["x"] <= PHONE[0] - place["width"], action
+    room.page.evaluate(f"() => {VIEWER}.toggleAttribute('proposing', true)")
+    place = room.page.locator("[data-action=accept]").bounding_box()
+    assert place["x"] + place["width"] <= PHONE[0]
+    room.page.evaluate(f"() => {VIEWER}.toggleAttribute('proposing', false)")
     room.of("brushMm = 3")
     stroke(room, (6, 12, 8))
     assert room.painted()
