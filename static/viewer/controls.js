@@ -152,6 +152,7 @@ function nextSlab() {
 
 function escape() {
   if (viewer.stroking) viewer.strokeFails();
+  else if (viewer.callOff()) return;
   else if (viewer.painter.proposal) viewer.discardProposal();
   else if (viewer.keyboard.on) press("keyboard");
   else if (viewer.cine.on) press("cine");

@@ -1,11 +1,14 @@
 // Growing in 3-D from a click: what hangs together with it within limits of HU and a distance. Pure.
 
+const STEPS = [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]];
+const OFTEN = 256; // voxels from one yield to the next
+
 /**
- * Voxels joined to the seed by faces, all of low <= HU <= high and within radiusMm of it.
+ * Voxels joined to the seed by faces, all of low <= HU <= high and within radiusMm of it. Yields now and then.
  * get(k): Int16Array; every slice within the radius must have come. Returns {runs: Map of k to [start, length, ...], count,
  * leaked: the region goes on beyond the radius}, or null if the seed itself is outside the limits.
  */
-export function grow({ size, spacing, seed, low, high, radiusMm, get }) {
+export function* grow({ size, spacing, seed, low, high, radiusMm, get }) {
   const [K, J, I] = size, at = [seed.k, seed.j, seed.i];
   const from = at.map((v, axis) => Math.max(0, v - Math.floor(radiusMm / spacing[axis])));
   const to = at.map((v, axis) => Math.min([K, J, I][axis] - 1, v + Math.floor(radiusMm / spacing[axis])));
@@ -26,9 +29,10 @@ export function grow({ size, spacing, seed, low, high, radiusMm, get }) {
   seen[queue[0]] = 1;
   while (queue.length) {
     const next = [];
-    for (const place of queue) {
-      const i = place % w, j = Math.floor(place / w) % h, k = Math.floor(place / (w * h));
-      for (const [dk, dj, di] of [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]) {
+    for (let n = 0; n < queue.length; n++) {
+      if (n % OFTEN === 0) yield;
+      const place = queue[n], i = place % w, j = Math.floor(place / w) % h, k = Math.floor(place / (w * h));
+      for (const [dk, dj, di] of STEPS) {
         const a = k + dk, b = j + dj, c = i + di;
         if (a < 0 || b < 0 || c < 0 || a >= d || b >= h || c >= w) {
           // Out of the box is out of reach, or out of the scan.
@@ -36,7 +40,7 @@ export function grow({ size, spacing, seed, low, high, radiusMm, get }) {
           if (beyond.every((v, axis) => v >= 0 && v < size[axis]) && hit(get, beyond, I, low, high)) leaked = true;
           continue;
         }
-        const there = place + dk * h * w + dj * w + di;
+        const there = place + (dk * h + dj) * w + di;
         if (seen[there]) continue;
         if (!inside(a, b, c)) seen[there] = 2;
         else if (!near(a, b, c)) {
@@ -51,7 +55,7 @@ export function grow({ size, spacing, seed, low, high, radiusMm, get }) {
     }
     queue = next;
   }
-  return { runs: runsOf(seen, from, [d, h, w], I), count, leaked };
+  return { runs: yield* runsOf(seen, from, [d, h, w], I), count, leaked };
 }
 
 function hit(get, [k, j, i], I, low, high) {
@@ -59,7 +63,7 @@ function hit(get, [k, j, i], I, low, high) {
   return hu === undefined || (hu >= low && hu <= high);
 }
 
-function runsOf(seen, from, [d, h, w], I) {
+function* runsOf(seen, from, [d, h, w], I) {
   const runs = new Map();
   for (let k = 0; k < d; k++) {
     const flat = [];
@@ -72,6 +76,7 @@ function runsOf(seen, from, [d, h, w], I) {
         flat.push((j + from[1]) * I + i + from[2], end - i);
         i = end;
       }
+      yield;
     }
     if (flat.length) runs.set(k + from[0], flat);
   }

@@ -3,7 +3,7 @@
 import { between } from "./between.js";
 import { Bitmap } from "./bitmap.js";
 import { PaintedMask } from "./mask.js";
-import { atOnce } from "./steps.js";
+import { Work } from "./steps.js";
 
 export class Painter {
   /** changed(ks) is called after every change that was not called off, with the slices it touched. */
@@ -11,11 +11,13 @@ export class Painter {
     Object.assign(this, { mask, stack, changed });
     this.limits = { on: false, low: -400, high: 300 };
     this.proposal = null; // a mask shown as ghost until it is accepted or discarded
+    this.filling = new Work(); // on what will be proposed; void once the paint changes
     this.unknown = false; // did the stroke meet voxels whose HU had not come?
   }
 
   begin() {
     this.unknown = false;
+    this.filling.stop();
     this.mask.begin();
   }
 
@@ -59,9 +61,10 @@ export class Painter {
     this.mask.cancel();
   }
 
-  /** Propose what lies between the painted slices of a plane's direction. Returns the number of voxels proposed. */
-  propose(plane) {
-    const ghost = atOnce(ghostOf(this.mask, plane));
+  /** Propose what lies between the painted slices of a plane's direction. Resolves with the number of voxels, null if called off. */
+  async propose(plane) {
+    const ghost = await this.filling.run(ghostOf(this.mask, plane));
+    if (!ghost) return null;
     this.proposal = ghost.count ? ghost : null;
     return ghost.count;
   }

@@ -4,6 +4,7 @@ import { ballSpans, discSpans } from "./disc.js";
 import { lassoLine, rulerLine } from "./furniture.js";
 import { grow, slicesWithin } from "./grow.js";
 import { polygonSpans } from "./polygon.js";
+import { Work } from "./steps.js";
 
 class Brush {
   constructor(viewer, { ball = false, erases = false }) {
@@ -77,7 +78,7 @@ class Lasso {
 
 class Grow {
   constructor(viewer) {
-    Object.assign(this, { viewer, paints: true, cursor: "cell", radiusMm: 20 });
+    Object.assign(this, { viewer, paints: true, cursor: "cell", radiusMm: 20, work: new Work() });
   }
 
   begin(pane, at, erase) {
@@ -89,22 +90,33 @@ class Grow {
   move() {}
 
   async end() {
-    const { viewer, seed, radiusMm, value } = this, { size, spacing, stack } = viewer, { low, high } = viewer.painter.limits;
+    const { viewer, seed, radiusMm, value, work } = this, { low, high } = viewer.painter.limits;
     if (!seed) return;
-    const ks = slicesWithin(seed.k, radiusMm, spacing[0], size[0]);
-    if (ks.some((k) => !stack.get(k))) viewer.say("Loading the slices around the click");
-    await stack.need(ks);
+    if (work.on) return viewer.say("What grows from the click before is still worked out. Escape stops it.");
+    const found = await work.run(this.#grow({ seed, low, high, radiusMm }));
+    if (!found) return viewer.editable && viewer.say("Growing was called off, nothing was painted.");
     // Meanwhile another stroke may have been begun, or the answer given.
-    viewer.afterStroke(() => viewer.editable && this.#fill({ seed, radiusMm, value, low, high, ks }));
+    viewer.afterStroke(() => viewer.editable && this.#paint(found, value));
   }
 
-  #fill({ seed, radiusMm, value, low, high, ks }) {
-    const { viewer } = this, { size, spacing, stack, painter } = viewer;
-    if (ks.some((k) => !stack.get(k))) return viewer.say("Some slices around the click cannot be read, so nothing was painted.");
-    const found = grow({ size, spacing, seed, low, high, radiusMm, get: (k) => stack.get(k) });
+  /** The region, or in words why there is none. */
+  *#grow({ seed, low, high, radiusMm }) {
+    const { viewer } = this, { size, spacing, stack } = viewer, ks = slicesWithin(seed.k, radiusMm, spacing[0], size[0]);
+    const missing = () => ks.some((k) => !stack.get(k));
+    if (missing()) viewer.say("Loading the slices around the click. Escape stops it.");
+    yield stack.need(ks);
+    if (missing()) return { words: "Some slices around the click cannot be read, so nothing was painted." };
+    const held = new Map(ks.map((k) => [k, stack.get(k)])); // the stack may let go of them meanwhile
+    const found = yield* grow({ size, spacing, seed, low, high, radiusMm, get: (k) => held.get(k) });
     const limits = `${low} to ${high} HU`;
-    if (!found) return viewer.say(`The voxel has ${stack.get(seed.k)[seed.j * size[2] + seed.i]} HU, outside the limits of ${limits}.`);
-    if (found.leaked) return viewer.say(`It leaks: within ${limits} it goes on beyond ${radiusMm} mm. Nothing was painted; narrow the limits or widen the reach.`);
+    if (!found) return { words: `The voxel has ${held.get(seed.k)[seed.j * size[2] + seed.i]} HU, outside the limits of ${limits}.` };
+    if (!found.leaked) return found;
+    return { words: `It leaks: within ${limits} it goes on beyond ${radiusMm} mm. Nothing was painted; narrow the limits or widen the reach.` };
+  }
+
+  #paint(found, value) {
+    const { viewer } = this, { spacing, painter } = viewer;
+    if (found.words) return viewer.say(found.words);
     painter.begin();
     painter.runs(found.runs, value);
     painter.end();

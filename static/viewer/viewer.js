@@ -132,6 +132,7 @@ export class CtViewer extends Display {
 
   #load(wire) {
     this.strokeFails(); // it was drawn on what is now replaced
+    this.painter.filling.stop();
     try {
       this.mask.load(decode(wire, this.size));
       this.encoded.clear();
@@ -230,11 +231,16 @@ export class CtViewer extends Display {
     this.#painted(ks);
   }
 
-  /** Show what would lie between the painted slices; a second call accepts it. */
-  fillBetween() {
+  /** Show what would lie between the painted slices; a call after that accepts it. */
+  async fillBetween() {
     if (!this.#mayPaint() || !this.plane || this.stroking) return;
-    if (this.painter.proposal) return this.acceptProposal();
-    const count = this.painter.propose(this.plane);
+    const { filling, proposal } = this.painter;
+    if (proposal) return this.acceptProposal();
+    if (filling.on) return this.say("What lies between is still worked out. Escape stops it.");
+    const proposed = this.painter.propose(this.plane);
+    if (filling.on) this.say("Working out what lies between. Escape stops it.");
+    const count = await proposed;
+    if (count === null) return void (this.editable && this.say("Filling between was called off."));
     this.touch();
     if (!count) return this.say("Nothing to fill: outlines must overlap and lie at most 12 mm, or 0.6 of their diameter, apart.");
     const [dk, dj, di] = this.spacing;
@@ -249,7 +255,14 @@ export class CtViewer extends Display {
     this.discardProposal();
   }
 
+  /** Stop what takes long. False if there is nothing. */
+  callOff() {
+    const filled = this.painter.filling.stop(), grew = this.tools.all.grow.work.stop();
+    return filled || grew;
+  }
+
   discardProposal() {
+    this.painter.filling.stop();
     this.painter.proposal = null;
     this.toggleAttribute("proposing", false);
     this.touch();
@@ -258,6 +271,7 @@ export class CtViewer extends Display {
 
   #painted(changed = []) {
     changed.forEach((k) => this.encoded.delete(k));
+    if (changed.length) this.painter.filling.stop();
     if (this.painter.proposal && changed.length) this.discardProposal();
     if (this.input) this.input.value = JSON.stringify(this.painted);
     const [dk, dj, di] = this.spacing;
@@ -321,6 +335,7 @@ export class CtViewer extends Display {
   async showFeedback() {
     this.setAttribute("state", "submitted");
     this.autosave?.stop();
+    this.callOff();
     this.painter.proposal = null;
     const truth = await this.#fetchTruth();
     this.unjudged = new Layer(truth.unjudged, this.size);

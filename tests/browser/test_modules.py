@@ -197,9 +197,11 @@ def test_distances_are_exact(modules):
 
 GROW = """async (cases) => {
     const { grow } = await import("/viewer/grow.js");
+    const { atOnce } = await import("/viewer/steps.js");
     return cases.map(({ size, spacing, seed: [k, j, i], low, high, radius, hu }) => {
         const slices = hu.map((plane) => Int16Array.from(plane.flat()));
-        const found = grow({ size, spacing, seed: { k, j, i }, low, high, radiusMm: radius, get: (at) => slices[at] });
+        const where = { size, spacing, seed: { k, j, i }, radiusMm: radius };
+        const found = atOnce(grow({ ...where, low, high, get: (at) => slices[at] }));
         return found && { ...found, runs: [...found.runs] };
     });
 }"""

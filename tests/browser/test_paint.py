@@ -167,3 +167,80 @@ def test_filling_between_drawn_by_lot(modules):
         assert dict(added) == {n: cells.astype(int).ravel().tolist() for n, cells in expected.items()}
         filled += len(expected)
     assert filled > 25
+
+
+def test_long_work_is_done_in_slices_of_time(modules):
+    """By a clock that goes on by 5 ms at every look a slice of 12 ms is three steps; the page has its turn after each."""
+    got = modules.evaluate(
+        """async () => {
+            const { Work } = await import("/viewer/steps.js");
+            const work = new Work(), said = [];
+            const soon = setTimeout;
+            let now = 0, made = 0, turns = 0;
+            performance.now = () => (now += 5);
+            globalThis.setTimeout = (act, ms) => (turns++, soon(act, ms));
+            function* steps(n) {
+                for (let at = 0; at < n; at++, made++) yield;
+                return n;
+            }
+            try {
+                const running = work.run(steps(30));
+                said.push(work.on, made);
+                said.push(await work.run(steps(1)).catch((error) => error.message));
+                said.push(await running, work.on, made, turns);
+                // Called off in the middle, and while it waits for something that never comes.
+                made = 0;
+                const stopped = work.run(steps(30));
+                said.push(work.stop(), work.on, work.stop(), await stopped, made);
+                const waits = work.run((function* () { yield new Promise(() => {}); })());
+                work.stop();
+                said.push(await waits);
+                // What throws leaves it free.
+                const breaks = work.run((function* () { throw new Error("broken"); })());
+                said.push(await breaks.catch((error) => error.message), work.on);
+                return said.map((one) => one ?? "nothing");
+            } finally {
+                delete performance.now;
+                globalThis.setTimeout = soon;
+            }
+        }"""
+    )
+    # The first slice is done at once: a step of two and the beginning of the third. The thirty of them and the end of the
+    # last are 31, three to a slice, so the page has its turn ten times.
+    assert got[:7] == [True, 2, "The work before is not done.", 30, False, 30, 10]
+    assert got[7:] == [True, False, False, "nothing", 2, "nothing", "broken", False]
+
+
+def test_filling_and_growing_stop_often_enough(modules):
+    """No step of theirs is large: the work between two yields is a row of a picture, or so many voxels."""
+    got = modules.evaluate(
+        """async () => {
+            const { between } = await import("/viewer/between.js");
+            const { Bitmap } = await import("/viewer/bitmap.js");
+            const { grow } = await import("/viewer/grow.js");
+            const { planeOf } = await import("/viewer/geometry.js");
+            const count = (steps) => {
+                for (let n = 0; ; n++) {
+                    const { done, value } = steps.next();
+                    if (done) return [n, value];
+                }
+            };
+            const square = () => {
+                const bitmap = new Bitmap(200, 200);
+                for (let row = 50; row < 150; row++) bitmap.set(row * 200 + 50, 100, 1, 1);
+                return bitmap;
+            };
+            const plane = planeOf("axial", [12, 200, 200], [1, 1, 1]);
+            const [filling, added] = count(between(new Map([[0, square()], [10, square()]]), plane));
+            const slice = new Int16Array(60 * 60), get = (k) => (k >= 0 && k < 60 ? slice : undefined);
+            const size = [60, 60, 60], seed = { k: 30, j: 30, i: 30 };
+            const [growing, found] = count(grow({ size, spacing: [1, 1, 1], seed, low: 0, high: 0, radiusMm: 25, get }));
+            return { filling, added: added.size, growing, count: found.count };
+        }"""
+    )
+    # 102 rows with the border: six passes over them for the distances, and 100 rows of each of the 9 slices between.
+    assert got["added"] == 9
+    assert got["filling"] >= 6 * 102 + 9 * 100
+    # 65,267 places of whole numbers lie within 25 of one; 256 at a time.
+    assert got["count"] == 65267
+    assert got["growing"] >= 65267 / 256

@@ -156,6 +156,7 @@ def test_both_renderers_draw_the_same_picture(site):
             room.of(f"k = {k}")
             if k == 5:
                 room.press("i")
+                room.until(f"{VIEWER}.painter.proposal")
             room.frame()
             shots.append(pixels_of(room.page.locator("ct-viewer .viewer-picture").screenshot()))
         pixels[renderer] = shots

@@ -47,7 +47,7 @@ def test_a_proposal_is_not_accepted_into_a_stroke(room):
     before = room.painted()
     room.of("k = 6")
     room.press("i")
-    assert room.of("painter.proposal !== null")
+    room.until(f"{VIEWER}.painter.proposal !== null")
     half(room)
     room.press("i")
     rest(room)

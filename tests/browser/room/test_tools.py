@@ -189,20 +189,25 @@ def painted_twice(room):
     return box(4, slice(10, 15), slice(5, 10)) | box(7, slice(10, 15), slice(5, 10))
 
 
+def fill(room):
+    room.press("i")
+    room.until(f"!{VIEWER}.painter.filling.on")
+
+
 def test_filling_between_slices(room):
     both = painted_twice(room)
     new = box(slice(5, 7), slice(10, 15), slice(5, 10))
-    room.press("i")
+    fill(room)
     assert room.painted() == both  # only proposed
     assert "0.40 ml proposed" in room.says()  # 50 voxels of 8 mm³
     assert room.page.is_visible("[data-action=accept]")
     room.press("Escape")
     assert not room.page.is_visible("[data-action=accept]")
     assert room.painted() == both
-    room.press("i")
+    fill(room)
     room.action("discard")
     assert room.painted() == both
-    room.press("i"), room.press("i")
+    fill(room), room.press("i")
     assert room.painted() == both | new
     room.press("z")
     assert room.painted() == both  # what was accepted is one stroke
@@ -217,7 +222,7 @@ def test_filling_between_slices(room):
 
 def test_painting_on_calls_a_proposal_off(room):
     both = painted_twice(room)
-    room.press("i")
+    fill(room)
     room.action("brush")
     set_brush(room, 1)
     room.of("k = 5")
@@ -232,7 +237,7 @@ def test_nothing_to_fill_is_said(room):
     for k in (3, 7):  # 16 mm apart, and the outline is 8 mm across: more than 12 mm and more than 0.6 of it
         room.of(f"k = {k}")
         lasso(room, k, (10, 14), (5, 9))
-    room.press("i")
+    fill(room)
     assert "Nothing to fill" in room.says()
     assert len(room.painted()) == 50
 
@@ -245,7 +250,7 @@ def test_filling_between_coronal_slices(room):
         room.of(f"moveTo({{j: {j}}})")
         room.click(6, j, 10)
     one = {(k, i) for k, _, i in room.painted()}
-    room.press("i"), room.press("i")
+    fill(room), room.press("i")
     assert room.painted() == {(k, j, i) for k, i in one for j in range(10, 14)}
 
 
