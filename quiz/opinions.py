@@ -59,10 +59,16 @@ def _wrong_in_words(share: float, n: int) -> str:
 def reliability(model: HintModel, category: str) -> Reliability:
     """On the exhaustive findings of a category: by the evaluation, or by its hints where they are more.
 
-    The same for every finding of the category, so it says nothing of any one of them.
+    The same for every finding of the category, so it says nothing of any one of them. Answers that somebody waited for are
+    left out: they would tell how good the model is on the very finding it was asked about, and learners ask about hard ones.
     """
     answered = Grounding.objects.filter(
-        model=model, state=Work.DONE, finding__exhaustive=True, finding__category=category, dice__isnull=False
+        model=model,
+        state=Work.DONE,
+        priority=0,
+        finding__exhaustive=True,
+        finding__category=category,
+        dice__isnull=False,
     )
     row = answered.aggregate(n=Count("pk"), hits=Count("pk", filter=Q(hit=True)), mean=Avg("dice"))
     n, rate, mean = row["n"], row["hits"] / row["n"] if row["n"] else None, row["mean"]

@@ -321,6 +321,18 @@ def test_how_often_it_is_right_is_not_told_from_few(model, finding):
     assert "not measured yet (4 findings so far)" in few.sentence
 
 
+def test_an_answer_that_somebody_waited_for_is_not_told_by_the_difference(model, fake, finding, trainee, paint):
+    rated(model, Finding.objects.get(pk=finding.pk), [True, False, True, False, True])
+    before = opinions.reliability(model, "2d")
+    attempt = attempts.open_attempt(trainee, finding)
+    climb(attempt, paint, 3)
+    with pytest.raises(hints.HintRefused):
+        hints.take_hint(attempt)
+    work_off(fake)
+    assert opinions.opinion_on(finding).dice is not None
+    assert opinions.reliability(model, "2d") == before
+
+
 def test_how_often_it_is_right_by_hand(model, finding):
     rated(model, finding, [True, False, True, False, True, True])
     measured = opinions.reliability(model, "2d")
