@@ -70,6 +70,21 @@ def asked_elsewhere(attempt: Attempt) -> QuerySet[Assignment]:
     return asked.exclude(attempts__in=answered)
 
 
+def may_paint_again(attempt: Attempt) -> bool:
+    """May the finding of a submitted attempt be painted once more, as practice?
+
+    What an exam asks only once it has closed; nothing that an assignment still asks, or will ask.
+    """
+    user, finding = attempt.user, attempt.finding
+    exams = assignments_of(user, timezone.now()).filter(exam=True, closes_at__gt=timezone.now())
+    if (
+        exams.filter(case_set__findings=finding).exists()
+        or asked_elsewhere(Attempt(user=user, finding=finding)).exists()
+    ):
+        return False
+    return findings_open_to(user).filter(pk=finding.pk).exists()
+
+
 def cohorts_of(faculty: User) -> QuerySet[Cohort]:
     return Cohort.objects.filter(faculty=faculty)
 

@@ -208,6 +208,7 @@ def _room(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
     else:
         context |= {"result": attempt.result, "reveal": attempt.reveal, "looked": telemetry.summary(attempt)}
         context |= {"compared": opinions.compared(attempt), "lesson": lessons.lesson(attempt)}
+        context["again"] = access.may_paint_again(attempt)
         if attempt.opinions != Opinions.OFF and opinions.has_models():
             context |= {"questions": questions.of(attempt), "longest": questions.LONGEST, "may_ask": True}
     if attempt.assignment:

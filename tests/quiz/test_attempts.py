@@ -272,6 +272,38 @@ def test_what_is_assigned_waits_for_an_open_exam_and_an_exam_for_nothing(trainee
     assert not later.has_opened(timezone.now())
 
 
+def test_what_was_assigned_is_painted_again_as_practice(trainee, finding, cohort, faculty, paint, as_user):
+    """After an exam once it has closed; not while another assignment still asks for it, or will."""
+    client = as_user(trainee)
+
+    def offered(attempt):
+        return "Paint it again" in client.get(f"/attempts/{attempt.pk}/").content.decode()
+
+    first = assigned(finding, cohort, faculty)
+    done = submit(attempts.open_attempt(trainee, finding, assignment=first), paint(*NODULE))
+    assert offered(done)
+    page = client.post(f"/findings/{finding.pk}/open/")
+    practice = Attempt.objects.get(assignment=None)
+    assert page["Location"] == f"/attempts/{practice.pk}/"
+    assert submit(practice, paint(2, 5, 5)).repeat
+    done.refresh_from_db()
+    assert done.verdict == "found"
+    later = assigned(finding, cohort, faculty, opens=1)
+    assert not offered(done)
+    later.delete()
+    exam = assigned(finding, cohort, faculty, exam=True)
+    examined = attempts.open_attempt(trainee, finding, assignment=exam)
+    assert not offered(done)
+    submit(examined, paint(*NODULE))
+    examined.refresh_from_db()
+    assert not offered(examined)
+    assert not offered(done)
+    exam.closes_at = timezone.now()
+    exam.save()
+    assert offered(examined)
+    assert offered(done)
+
+
 def test_an_attempt_opened_before_another_showed_the_truth_does_not_count(trainee, finding, cohort, faculty, paint):
     one, two = (
         attempts.open_attempt(trainee, finding, assignment=assigned(finding, cohort, faculty)) for _ in range(2)
