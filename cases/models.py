@@ -69,6 +69,11 @@ class Volume(models.Model):
         return self.spacing_k, self.spacing_j, self.spacing_i
 
     @property
+    def slices_version(self) -> str:
+        """What tells the slices of this import from those of another: made of their content, and of no name."""
+        return self.slices_key[-8:]
+
+    @property
     def grid(self) -> Grid:
         return Grid(self.size, self.spacing_mm, tuple(tuple(row) for row in self.affine))
 

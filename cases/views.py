@@ -24,16 +24,24 @@ from cases.models import Volume
 logger = logging.getLogger(__name__)
 
 A_YEAR = "private, max-age=31536000, immutable"
+VERSION = OpenApiParameter("v", str, description="The version that the manifest's template names; may be left out.")
 
 
-class DamagedSlice(APIException):
+class _Final(APIException):
     """The code tells it from a server that is down for a moment: asking again is of no use."""
-
-    status_code = 503
-    default_code = "damaged"
 
     def __init__(self, sentence: str) -> None:
         super().__init__({"detail": sentence, "code": self.default_code})
+
+
+class DamagedSlice(_Final):
+    status_code = 503
+    default_code = "damaged"
+
+
+class ReplacedSlices(_Final):
+    status_code = 404
+    default_code = "replaced"
 
 
 class VolumeManifest(APIView):
@@ -44,9 +52,13 @@ class VolumeManifest(APIView):
                 "id": serializers.IntegerField(),
                 "size": serializers.ListField(child=serializers.IntegerField(), help_text="[K, J, I]"),
                 "spacing_mm": serializers.ListField(child=serializers.FloatField(), help_text="[dk, dj, di]"),
-                "slices": serializers.CharField(help_text="URL template with {k}; 0 is the most inferior slice."),
+                "slices": serializers.CharField(
+                    help_text="URL template with {k}; 0 is the most inferior slice. Has a query."
+                ),
                 "slice_filter": serializers.CharField(help_text="Undo this after Content-Encoding; see ?format=raw."),
-                "blocks": serializers.CharField(help_text="URL template with {n}: block n holds several slices."),
+                "blocks": serializers.CharField(
+                    help_text="URL template with {n}: block n holds several slices. Has a query."
+                ),
                 "block_slices": serializers.IntegerField(help_text="Block n begins with slice n * block_slices."),
                 "window_presets": serializers.ListField(child=serializers.DictField()),
                 "credit": serializers.CharField(),
@@ -71,7 +83,10 @@ class VolumeSlice(APIView):
     content_negotiation_class = AnyAccept
 
     @extend_schema(
-        parameters=[OpenApiParameter("format", str, description="raw: no filter. preview: means of 4 x 4, filtered.")],
+        parameters=[
+            OpenApiParameter("format", str, description="raw: no filter. preview: means of 4 x 4, filtered."),
+            VERSION,
+        ],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, pk: int, k: int) -> HttpResponse:
@@ -79,7 +94,7 @@ class VolumeSlice(APIView):
         volume = get_object_or_404(Volume, pk=pk)
         if k >= volume.size_k:
             raise Http404
-        form = request.query_params.get("format", "")
+        form = _form(request, volume)
         raw, preview = form == "raw", form == "preview"
         etag = _etag(volume, f"{k}-{form}" if raw or preview else str(k))
         if _has(request, etag):
@@ -104,7 +119,7 @@ class VolumeSlice(APIView):
 class VolumeBlock(APIView):
     content_negotiation_class = AnyAccept
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(parameters=[VERSION], responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, pk: int, n: int) -> HttpResponse:
         """Neighbouring slices in one answer, which spares a viewer most of its requests. Immutable.
 
@@ -115,6 +130,7 @@ class VolumeBlock(APIView):
         ks = blocks.within(n, volume.size_k)
         if not ks:
             raise Http404
+        _form(request, volume)  # there is but one, of this version
         etag = _etag(volume, f"block-{n}")
         if _has(request, etag):
             return _immutable(HttpResponse(status=304), etag)
@@ -124,6 +140,18 @@ class VolumeBlock(APIView):
             response["Cache-Control"] = "no-store"  # what is missing may come back
             return response
         return _immutable(response, etag)
+
+
+def _form(request: Request, volume: Volume) -> str:
+    """The form that is asked for: raw, preview or "". What was imported anew meanwhile answers to no older version: its
+    pixels would be kept for a year among those of the scan that was.
+
+    A script that puts "?format=raw" behind the template, which has a query already, is understood.
+    """
+    version, _, form = request.query_params.get("v", "").partition("?format=")
+    if version not in ("", volume.slices_version):
+        raise ReplacedSlices("This scan was imported anew; reload the page.")
+    return request.query_params.get("format", form)
 
 
 def _etag(volume: Volume, part: str) -> str:

@@ -191,12 +191,13 @@ _MODES = [(mode.value, mode.label.split(":")[0]) for mode in Mode]
 
 
 def _room(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
+    scan = manifest(attempt.finding.volume)
     context: dict[str, Any] = {
         "attempt": attempt,
         "finding": attempt.finding,
         "volume": attempt.finding.volume,
-        "manifest": manifest(attempt.finding.volume),
-        "first_slice": reverse("volume-slice", args=[attempt.finding.volume_id, attempt.finding.volume.size_k // 2]),
+        "manifest": scan,
+        "first_slice": scan["slices"].replace("{k}", str(scan["size"][0] // 2)),
         "ladder": hints.ladder(attempt),
         "offered": hints.offered(attempt),
         "confidences": Confidence.choices,

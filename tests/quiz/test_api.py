@@ -140,7 +140,8 @@ def test_blocks_hold_the_slices_as_they_are_stored(call, trainee, volume, as_use
     again = as_user(trainee).get(f"/api/v1/volumes/{volume.pk}/blocks/1/", HTTP_IF_NONE_MATCH=first["ETag"])
     assert again.status_code == 304
     manifest = call("get", f"volumes/{volume.pk}/").json()
-    assert (manifest["blocks"], manifest["block_slices"]) == (f"/api/v1/volumes/{volume.pk}/blocks/{{n}}/", 8)
+    assert manifest["blocks"].partition("?")[0] == f"/api/v1/volumes/{volume.pk}/blocks/{{n}}/"
+    assert manifest["block_slices"] == 8
 
 
 def test_a_block_with_a_missing_slice_has_a_gap_and_is_not_kept(call, volume, store, caplog):

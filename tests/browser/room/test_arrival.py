@@ -79,3 +79,17 @@ def test_the_picture_goes_on_when_the_gpu_is_taken_away(site):
     room.click(6, 13, 8)
     assert room.painted() == {(6, 12, 8), (6, 13, 8)}
     room.page.close()
+
+
+def test_every_slice_is_asked_for_once_by_the_version_of_this_import(site):
+    """The page begins to load the first slice, coarse and exact, before the viewer asks for it: by the same address."""
+    room = site.enter()
+    asked = []
+    room.page.on("request", lambda request: asked.append(request.url) if "/api/v1/volumes/" in request.url else None)
+    room.reload()
+    version = f"v={room.attempt.finding.volume.slices_version}"
+    assert version in room.page.get_attribute("link[rel=preload][href*=preview]", "href")
+    assert all(version in url for url in asked)
+    assert len(asked) == len(set(asked))
+    assert sum("/slices/6/" in url for url in asked) == 2
+    room.page.close()
