@@ -7,7 +7,8 @@ Version 1, as the reading room sends it with an answer (times in ms, slices coun
                 "slices": [first, count, ms, first, count, ms, ...]}, ...]}
 
 covers: the log goes back to the moment the attempt was opened; without it, what is missing proves nothing.
-looks: one per view, window, magnification and part of the picture on screen. slices: ``count`` slices from ``first`` on
+looks: one per view, window, magnification and part of the picture on screen; of several panes beside each other each
+has its own, with their number as "panes" (1 where it is not said). slices: ``count`` slices from ``first`` on
 were on screen for ``ms`` each. scale: screen pixels per voxel along i (axial, coronal) or j (sagittal). field: 16 bits,
 which of 4 x 4 equal parts of the picture were on screen, bit 4 * a + b, where a counts along j (axial) or k, and b along
 i (axial, coronal) or j (sagittal).
@@ -16,7 +17,8 @@ It is sent by a browser and so never trusted: what does not fit is no log, and w
 """
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,7 +38,7 @@ FULL_FIELD = 2 ** (FIELD_PARTS * FIELD_PARTS) - 1
 
 @dataclass(frozen=True)
 class Look:
-    """One way of looking. slices: (first, count, ms) triples, flat; see the module."""
+    """One way of looking. slices: (first, count, ms) triples, flat. panes: shown beside each other; see the module."""
 
     view: str
     level: int
@@ -44,6 +46,7 @@ class Look:
     scale: float
     field: int
     slices: tuple[int, ...]
+    panes: int = 1
 
     def ms_between(self, first: int, stop: int) -> int:
         """Time during which slices from ``first`` up to but not including ``stop`` were on screen."""
@@ -71,11 +74,23 @@ class Log:
 
     def window_ms(self) -> dict[tuple[int, int], int]:
         """Time per window (level, width), longest first."""
-        spent: dict[tuple[int, int], int] = {}
+        windows: dict[tuple[int, int], list[tuple[Look, int]]] = {}
         for look in self.looks:
-            ms = look.ms_between(0, 2**31)
-            spent[look.level, look.width] = spent.get((look.level, look.width), 0) + ms
+            windows.setdefault((look.level, look.width), []).append((look, look.ms_between(0, 2**31)))
+        spent = {window: spent_ms(shown) for window, shown in windows.items()}
         return dict(sorted(spent.items(), key=lambda item: -item[1]))
+
+
+def spent_ms(shown: Iterable[tuple[Look, int]]) -> int:
+    """Time in all, where each look took so long. Panes beside each other are looked at in the same time: of them it is
+    the time of the view that was shown longest."""
+    alone, beside = 0, Counter[str]()
+    for look, ms in shown:
+        if look.panes == 1:
+            alone += ms
+        else:
+            beside[look.view] += ms
+    return alone + max(beside.values(), default=0)
 
 
 def read(payload: object, size: tuple[int, int, int]) -> Log | None:
@@ -122,6 +137,7 @@ def _look(look: Mapping[str, Any], size: tuple[int, int, int]) -> Look:
         scale=round(min(1000.0, max(0.0, float(scale))), 2),
         field=_whole(look["field"], 0, FULL_FIELD),
         slices=tuple(slices),
+        panes=_whole(look.get("panes", 1), 1, len(VIEWS)),
     )
 
 

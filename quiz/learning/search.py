@@ -7,7 +7,7 @@ next; it says nothing of a person. What cannot be told from the log is not told.
 
 from dataclasses import dataclass
 
-from quiz.learning.looks import FIELD_PARTS, Log, Look
+from quiz.learning.looks import FIELD_PARTS, Log, Look, spent_ms
 
 BRIEF_MS = 500
 """On screen for less than this in all, it can hardly have been seen (grading proposal, 3.11)."""
@@ -46,9 +46,9 @@ def diagnose(
 ) -> Diagnosis | None:
     """Why ``target`` was missed, or None if the log does not tell. where: words for its place, such as "slice 212"."""
     on_screen = [(look, _ms_of(look, target, size)) for look in log.looks]
-    shown = sum(ms for _, ms in on_screen)
-    plain = sum(ms for look, ms in on_screen if _stands_out(look, target))
-    seen = sum(ms for look, ms in on_screen if _stands_out(look, target) and _is_large_enough(look, target, spacing_mm))
+    in_window = [pair for pair in on_screen if _stands_out(pair[0], target)]
+    shown, plain = spent_ms(on_screen), spent_ms(in_window)
+    seen = spent_ms(pair for pair in in_window if _is_large_enough(pair[0], target, spacing_mm))
     if seen >= BRIEF_MS:
         return Diagnosis(
             "recognition", f"It was on screen for {_seconds(seen)} ({where}): looked at, and not recognised."

@@ -15,7 +15,7 @@ const SIGNS_OF_LIFE = ["pointermove", "pointerdown", "keydown", "wheel", "touchs
 export class Looks {
   /** first: the page of the attempt's opening. key: where a reload finds what was gathered before it. */
   constructor(viewer, { first, key }) {
-    Object.assign(this, { viewer, key, covers: first, ms: 0, firstMark: null, seen: new Map() });
+    Object.assign(this, { viewer, key, covers: first, ms: 0, firstMark: null, now: [], seen: new Map() });
     this.#restore();
     this.last = this.alive = performance.now();
     this.windowing = viewer.windowing ?? { level: -600, width: 1500 };
@@ -23,9 +23,9 @@ export class Looks {
     // A step of the wheel costs a few additions; what measures the screen waits for the tick.
     viewer.addEventListener("viewer:slice", ({ detail }) => {
       this.#count();
-      if (!this.now || this.now.view !== detail.view) return this.#look();
-      this.now.slice = detail[AXIS[detail.view]];
+      for (const look of this.now) look.slice = detail[AXIS[look.view]];
     });
+    viewer.addEventListener("viewer:view", () => this.#tick());
     viewer.addEventListener("viewer:window", ({ detail }) => {
       this.#count();
       this.windowing = detail;
@@ -77,27 +77,37 @@ export class Looks {
     const now = performance.now();
     const spent = Math.min(now, this.alive + IDLE_MS) - this.last;
     this.last = now;
-    if (spent <= 0 || !wasShown || this.stopped || this.now === null) return;
+    if (spent <= 0 || !wasShown || this.stopped || !this.now.length) return;
     this.ms += spent;
-    let slices = this.seen.get(this.now.name);
-    if (!slices) this.seen.set(this.now.name, (slices = new Map()));
-    slices.set(this.now.slice, (slices.get(this.now.slice) ?? 0) + spent);
+    for (const { name, slice } of this.now) {
+      let slices = this.seen.get(name);
+      if (!slices) this.seen.set(name, (slices = new Map()));
+      slices.set(slice, (slices.get(slice) ?? 0) + spent);
+    }
   }
 
-  /** Note what is on screen now. */
+  /** Note what is on screen now, in every pane. */
   #look() {
     const { viewer } = this;
-    this.now = null;
+    this.now = [];
     if (!viewer.plane || !viewer.size || !viewer.cursor) return;
-    const view = viewer.view, [K, J, I] = viewer.size, { k, j, i } = viewer.cursor;
+    viewer.arrange(viewer.clientWidth, viewer.clientHeight);
+    this.now = viewer.panes.map((pane) => this.#lookOf(pane));
+  }
+
+  #lookOf(pane) {
+    const { viewer } = this, { plane, rect } = pane, { view } = plane, [K, J, I] = viewer.size, { k, j, i } = viewer.cursor;
     const place = { axial: (a, b) => [k, a * J, b * I], coronal: (a, b) => [a * K, j, b * I], sagittal: (a, b) => [a * K, b * J, i] }[view];
-    const box = viewer.getBoundingClientRect();
-    const on = (a, b) => viewer.clientAt(...place(a, b).map((n) => Math.floor(n)));
+    const on = (a, b) => {
+      const [k, j, i] = place(a, b).map((n) => Math.floor(n)), { row, col } = plane.place({ k, j, i });
+      return pane.screen(row, col);
+    };
     let field = 0;
     for (let a = 0; a < PARTS; a++) {
       for (let b = 0; b < PARTS; b++) {
         const { x, y } = on((a + 0.5) / PARTS, (b + 0.5) / PARTS);
-        if (x >= box.left && x <= box.right && y >= box.top && y <= box.bottom) field |= 1 << (PARTS * a + b);
+        const inside = x >= rect.x && x <= rect.x + rect.width && y >= rect.y && y <= rect.y + rect.height;
+        if (inside) field |= 1 << (PARTS * a + b);
       }
     }
     const near = on(0.5, 0.25), far = on(0.5, 0.75);
@@ -106,7 +116,8 @@ export class Looks {
     // In steps of a fifth, so that a slow zoom is a handful of looks; windows in steps of 50 and 100 for the same reason.
     const scale = Number((1.2 ** Math.round(Math.log(Math.max(exact, 0.01)) / Math.log(1.2))).toFixed(2));
     const level = Math.round(this.windowing.level / 50) * 50, width = Math.max(100, Math.round(this.windowing.width / 100) * 100);
-    this.now = { view, name: JSON.stringify({ view, level, width, scale, field }), slice: viewer.cursor[AXIS[view]] };
+    const panes = viewer.panes.length > 1 ? { panes: viewer.panes.length } : {};
+    return { view, name: JSON.stringify({ view, level, width, scale, field, ...panes }), slice: viewer.cursor[AXIS[view]] };
   }
 
   #keep() {

@@ -17,8 +17,8 @@ NODULE = search.Target(
 GROUND_GLASS = search.Target(NODULE.box, NODULE.centroid, 8.0, mean_hu=-600.0, contrast_hu=250.0)
 
 
-def look(*slices, window=LUNG, scale=1.0, field=looks.FULL_FIELD, view="axial"):
-    return looks.Look(view, *window, scale, field, slices)
+def look(*slices, window=LUNG, scale=1.0, field=looks.FULL_FIELD, view="axial", panes=1):
+    return looks.Look(view, *window, scale, field, slices, panes)
 
 
 def why(*seen, target=NODULE, covers=True):
@@ -69,6 +69,15 @@ def test_zoomed_in_elsewhere_it_was_not_on_screen():
     assert why(look(64, 1, 9000, field=1 << 4, view="coronal")) == "search"
 
 
+def test_panes_beside_each_other_are_looked_at_in_the_same_time():
+    axial, coronal = look(11, 1, 400, panes=3), look(60, 1, 300, view="coronal", panes=3)
+    assert why(axial, coronal) == "brief"  # 400 ms, not 700
+    assert why(axial, coronal, look(11, 1, 100)) == "recognition"  # and 100 ms by itself
+    assert why(axial, look(12, 1, 100, panes=3)) == "recognition"  # one after the other in the same pane
+    log = looks.Log(covers=True, duration_ms=1, first_mark_ms=None, looks=(axial, coronal, look(0, 1, 100)))
+    assert log.window_ms() == {LUNG: 500}
+
+
 def test_a_log_that_begins_late_proves_only_what_it_shows():
     assert why(look(0, 5, 3000), covers=False) is None
     assert why(look(11, 1, 100), covers=False) is None
@@ -83,7 +92,8 @@ def test_the_sentence_says_what_was_measured():
 
 GOOD = {
     "version": 1, "covers": True, "duration_ms": 84000, "first_mark_ms": 21000,
-    "looks": [{"view": "axial", "level": -600, "width": 1500, "scale": 1.5, "field": 65535, "slices": [3, 2, 400]}],
+    "looks": [{"view": "axial", "level": -600, "width": 1500, "scale": 1.5, "field": 65535, "slices": [3, 2, 400],
+               "panes": 1}],
 }  # fmt: skip
 
 
@@ -92,6 +102,8 @@ def test_a_log_is_read_and_rebuilt():
     assert log.as_json() == GOOD  # what does not belong is gone
     assert log.looks[0].ms_between(4, 9) == 400
     assert log.window_ms() == {(-600, 1500): 800}
+    plain = {key: value for key, value in GOOD["looks"][0].items() if key != "panes"}
+    assert looks.read(GOOD | {"looks": [plain]}, SIZE) == log  # as it was sent before there were several
 
 
 def with_look(**changed):
@@ -106,7 +118,8 @@ def with_look(**changed):
         GOOD | {"first_mark_ms": 1.5}, with_look(view="oblique"), with_look(view=[]), with_look(slices=[3, 2]),
         with_look(slices="abc"), with_look(slices=[39, 2, 1]), with_look(slices=[-1, 1, 1]),
         with_look(slices=[0, 0, 1]), with_look(slices=[0, 1, 10**12]), with_look(slices=[0, 1, 1] * 10_001),
-        with_look(scale="1"), with_look(scale=float("nan")), with_look(field=65536), with_look(width=0),
+        with_look(scale="1"), with_look(scale=float("nan")), with_look(field=65536), with_look(width=0), with_look(panes=0),
+        with_look(panes=4),
         with_look(level=10**400),
     ],
 )  # fmt: skip

@@ -250,6 +250,38 @@ def test_what_was_on_screen_is_sent_with_the_answer(site):
     room.page.close()
 
 
+def test_of_three_panes_each_is_on_screen(site):
+    room = site.enter()
+    room.of("lay('three')")
+    # Three times as large as its pane, the axial picture would lie over the other two: only its middle is on screen.
+    room.of("panes[0].camera.zoom = 3")
+    room.of("moveTo({k: 6, j: 12, i: 8})")
+    room.frame()
+    room.page.evaluate("new Promise((done) => setTimeout(done, 1000))")  # looked at for a second
+    dab(room, (6, 12, 8))
+    submit(room)
+    log = room.attempt.telemetry
+    beside = [look for look in log["looks"] if look["panes"] == 3]
+    spent = {}
+    for look in beside:
+        for n, ms in zip(look["slices"][1::3], look["slices"][2::3], strict=True):
+            spent[look["view"]] = spent.get(look["view"], 0) + n * ms
+    assert {look["view"] for look in beside} == {"axial", "coronal", "sagittal"}
+    # Each for the same time, up to a tenth of a second of rounding, and none longer than the whole.
+    assert max(spent.values()) - min(spent.values()) <= 100
+    assert 500 <= min(spent.values()) <= max(spent.values()) <= log["duration_ms"] + 100
+    longest = {view: max((look for look in beside if look["view"] == view), key=lambda look: sum(look["slices"][2::3]))
+               for view in spent}  # fmt: skip
+    assert longest["coronal"]["field"] == longest["sagittal"]["field"] == 65535
+    corners = 1 << 0 | 1 << 3 | 1 << 12 | 1 << 15
+    middle = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10
+    assert longest["axial"]["field"] & corners == 0
+    assert longest["axial"]["field"] & middle == middle
+    assert longest["coronal"]["slices"][0] == 12
+    assert longest["sagittal"]["slices"][0] == 8
+    room.page.close()
+
+
 def test_the_masks_open_on_the_scan(site, tmp_path):
     """Downloads: on the CT's own grid, painted voxels where they were painted, instances kept in the truth."""
     room = site.enter(site.attempt(finding=site.findings[1]))
