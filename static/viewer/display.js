@@ -331,5 +331,6 @@ export class Display extends HTMLElement {
     // It keeps to its corner: the letter in the middle of the upper edge stays free.
     const most = `${Math.round(this.panes[0].rect.width / 2 - 24)}px`;
     if (this.caption.style.maxWidth !== most) this.caption.style.maxWidth = most;
+    this.dispatchEvent(new Event("viewer:drawn"));
   }
 }

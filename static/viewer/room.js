@@ -3,6 +3,7 @@
 import "./viewer.js";
 import { cancelSubmit, submit } from "./answer.js";
 import { crosshairKey, keyOf, tool, viewerKey } from "./controls.js";
+import { modelKey } from "./hints.js";
 import { panelKey, sayMarks, startClock } from "./panel.js";
 import { renew } from "./session.js";
 import { Looks } from "./telemetry.js";
@@ -59,6 +60,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (viewer.editable && panelKey(key)) return event.preventDefault();
   if (key === "h") return press("hint");
+  if (key === "l") return anew && modelKey();
   viewerKey(event);
 });
 document.addEventListener("keyup", (event) => {

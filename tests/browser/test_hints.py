@@ -371,3 +371,50 @@ def test_waiting_goes_on_when_the_server_does_not_answer_for_a_while(room, fake)
     work(fake)
     page.wait_for_selector("[data-action=show-answer]")
     assert len(refused) == 3
+
+
+FRAMES = """() => {
+    globalThis.asked = 0;
+    const ask = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (act) => (globalThis.asked++, ask(act));
+}"""
+
+
+def test_no_frame_is_asked_for_while_nothing_moves(room, fake):
+    page = room()
+    paint(page, MIRRORED)
+    for rung in (1, 2, 3, 4):
+        take(page, rung)
+    until(page, "!document.querySelector('canvas.hint-canvas').hidden")
+    page.evaluate(f"{VIEWER}.k = 6")
+    settled(page)
+    assert glow(page, NODULE) > 0
+    page.mouse.move(5, 5)
+    settled(page)
+    page.evaluate(FRAMES)
+    frames(page, 5)  # asked for here: five, and one that finds none left
+    assert page.evaluate("globalThis.asked") <= 6
+    page.evaluate(f"{VIEWER}.step(1)")  # and it still follows
+    settled(page)
+    page.evaluate(f"{VIEWER}.k = 18")
+    settled(page)
+    assert glow(page, HIGHER) == 0
+
+
+def test_the_key_of_the_model_obeys_the_filter_of_all_keys(room, fake):
+    page = room()
+    answer(page)
+    button = "[data-action=toggle-model]"
+    assert pressed(page, button) == "true"
+    page.focus("#question")
+    page.keyboard.press("l")  # a letter
+    assert page.input_value("#question") == "l"
+    assert pressed(page, button) == "true"
+    page.evaluate(f"{VIEWER}.focus()")
+    page.keyboard.press("Control+l")
+    assert pressed(page, button) == "true"
+    page.keyboard.down("l"), page.keyboard.down("l")  # a key that is held is one press
+    assert pressed(page, button) == "false"
+    page.keyboard.up("l")
+    page.keyboard.press("l")
+    assert pressed(page, button) == "true"
