@@ -48,7 +48,7 @@ export class Autosave {
   static current = null;
 
   /** read() gives the mask in wire form; tell(state, sentence) is told how the draft is. */
-  constructor(url, _csrf, read, tell) {
+  constructor(url, read, tell) {
     const { user = "", revision = "", writer = "" } = document.getElementById("panel")?.dataset ?? {};
     Object.assign(this, { url, read, tell });
     this.key = `${PREFIX}${user}:${url}:`;

@@ -82,7 +82,12 @@ export class Display extends HTMLElement {
 
   set compare(way) {
     this.#compare = way;
-    if (way === "side" && this.truth) this.lay("side", this.view);
+    this.layCompared();
+  }
+
+  /** Side by side there is a pane for each mask that has come. */
+  layCompared() {
+    if (this.#compare === "side" && this.truth) this.lay("side", this.view);
     else if (this.layout === "side") this.lay("one", this.view);
     this.redraw();
   }

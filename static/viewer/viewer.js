@@ -1,5 +1,5 @@
 // <ct-viewer>: the island. Shows a volume, takes paint, keeps the draft, shows the truth after submission.
-// Speaks to the page by its hidden input, its properties and its events; the page never looks inside.
+// Speaks to the page by its properties and its events; the page never looks inside.
 
 import { Autosave } from "./autosave.js";
 import { fetchBytes, SIGNED_OUT } from "./bytes.js";
@@ -42,7 +42,6 @@ export class CtViewer extends Display {
     this.tabIndex = 0;
     this.setAttribute("role", "application");
     if (!this.hasAttribute("aria-label")) this.setAttribute("aria-label", "CT scan. Arrow keys change slice, J paints by keyboard, question mark shows all keys.");
-    this.input = this.querySelector("input[name=mask]");
     const asked = new URLSearchParams(location.search).get("renderer");
     this.furnish();
     this.troubles = new Troubles(this);
@@ -121,7 +120,7 @@ export class CtViewer extends Display {
         if (state === "submitted") this.held = sentence;
         this.dispatchEvent(new CustomEvent("viewer:saved", { bubbles: true, detail: { state, sentence } }));
       };
-      this.autosave = new Autosave(this.getAttribute("draft"), this.getAttribute("csrf") || "", () => this.painted, tell);
+      this.autosave = new Autosave(this.getAttribute("draft"), () => this.painted, tell);
       const unsaved = this.autosave.unsaved(draft ?? { size: this.size, runs: {} });
       if (unsaved?.mask) draft = unsaved.mask;
       if (draft) this.#load(draft);
@@ -246,7 +245,6 @@ export class CtViewer extends Display {
     const [dk, dj, di] = this.spacing;
     this.say(`${((count * dk * dj * di) / 1000).toFixed(2)} ml proposed, hatched. I accepts, Escape discards.`);
     this.toggleAttribute("proposing", true);
-    this.dispatchEvent(new CustomEvent("viewer:proposal", { bubbles: true, detail: { voxels: count } }));
   }
 
   acceptProposal() {
@@ -266,14 +264,12 @@ export class CtViewer extends Display {
     this.painter.proposal = null;
     this.toggleAttribute("proposing", false);
     this.touch();
-    this.dispatchEvent(new CustomEvent("viewer:proposal", { bubbles: true, detail: { voxels: 0 } }));
   }
 
   #painted(changed = []) {
     changed.forEach((k) => this.encoded.delete(k));
     if (changed.length) this.painter.filling.stop();
     if (this.painter.proposal && changed.length) this.discardProposal();
-    if (this.input) this.input.value = JSON.stringify(this.painted);
     const [dk, dj, di] = this.spacing;
     const ml = (this.mask.count * dk * dj * di) / 1000;
     this.out("volume", this.mask.count ? `${ml < 10 ? ml.toFixed(2) : ml.toFixed(0)} ml` : "nothing painted");
@@ -320,7 +316,7 @@ export class CtViewer extends Display {
     if (masks.painted) this.#load(masks.painted);
     if ("truth" in masks) this.truth = layer(masks.truth);
     if ("hint" in masks) this.hint = layer(masks.hint);
-    if (this.compare === "side") this.compare = "side";
+    if (this.compare === "side") this.layCompared();
     this.touch();
   }
 
