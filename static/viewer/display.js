@@ -4,6 +4,7 @@ import { Cine } from "./cine.js";
 import { panTo, zoomAt } from "./geometry.js";
 import { arrange, rectAt } from "./layout.js";
 import { Pane } from "./pane.js";
+import { Sight } from "./sight.js";
 
 const TITLES = { axial: "Axial", coronal: "Coronal", sagittal: "Sagittal", you: "You", reference: "Reference", model: "Model" };
 export const SLABS_MM = [0, 5, 10, 20];
@@ -96,14 +97,20 @@ export class Display extends HTMLElement {
   lay(layout, view = this.view) {
     this.strokeEnds();
     this.scene?.forget(this.panes);
+    this.sight ??= new Sight(this.size);
+    const left = this.panes.find((pane) => pane.plane.view === view) ?? this.active;
+    if (left) this.sight.leave(left, this.layout, this.sliceOf(left));
+    this.sight.forget();
     this.layout = layout;
     const make = (name, role = "") => Object.assign(new Pane(name, this.size, this.spacing, role), { title: TITLES[role || name] });
     if (layout === "three") this.panes = ["axial", "coronal", "sagittal"].map((name) => make(name));
     else if (layout === "side") {
       this.panes = ["you", "reference", ...(this.hint ? ["model"] : [])].map((role) => make(view, role));
-      // One camera for all: zoom and pan are linked.
-      for (const pane of this.panes) pane.camera = this.panes[0].camera;
     } else this.panes = [make(view)];
+    this.arrange(this.clientWidth, this.clientHeight);
+    for (const pane of this.panes) this.sight.enter(pane, layout, this.sliceOf(pane));
+    // One camera for all that are side by side: zoom and pan are linked.
+    if (layout === "side") for (const pane of this.panes) pane.camera = this.panes[0].camera;
     this.active = this.panes.find((pane) => pane.plane.view === view) ?? this.panes[0];
     this.pointed = this.active;
     this.toggleAttribute("several", this.panes.length > 1);

@@ -156,6 +156,25 @@ export function listen(surface, viewer) {
     },
     { passive: false },
   );
+
+  listenToPinch(surface, (event, factor) => {
+    const at = local(event);
+    if (pointers.size) return;
+    viewer.pointAt(at, false);
+    viewer.zoomBy(factor, at.x, at.y);
+  });
+}
+
+/** Safari tells a trackpad's pinch in events of its own. On touch screens it sends them too, where the fingers are heard. */
+function listenToPinch(surface, zoom) {
+  let before = 1;
+  for (const kind of ["gesturestart", "gesturechange", "gestureend"]) {
+    surface.addEventListener(kind, (event) => {
+      event.preventDefault();
+      if (kind === "gesturechange") zoom(event, event.scale / before);
+      before = kind === "gesturechange" ? event.scale : 1;
+    });
+  }
 }
 
 function coalesced(event) {

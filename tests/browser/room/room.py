@@ -25,6 +25,7 @@ CLEAR = """() => {
     Object.assign(viewer.show, { painted: true, truth: true, hint: true, fill: true });
     viewer.preset(0);
     viewer.setTool("brush");
+    viewer.fit();
     viewer.lay("one", "axial");
     viewer.moveTo({ k: K >> 1, j: J >> 1, i: I >> 1 });
     viewer.touch();

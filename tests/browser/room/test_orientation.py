@@ -174,6 +174,7 @@ def test_painting_through_zoom_and_pan_in_three_views(site):
     room.of("brushMm = 1")
     for view, voxel in (("axial", (6, 3, 17)), ("coronal", (10, 15, 2)), ("sagittal", (1, 27, 10))):
         room.of(f"view = '{view}'")
+        room.of("fit()")  # it comes with the zoom of the view before
         x, y = room.at(*voxel)
         room.of(f"zoomBy(3, {x} - {VIEWER}.getBoundingClientRect().x, {y} - {VIEWER}.getBoundingClientRect().y)")
         room.click(*voxel)

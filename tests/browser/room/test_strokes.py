@@ -111,7 +111,7 @@ def test_growing_waits_for_the_stroke_that_was_begun_meanwhile(room):
     half(room)
     room.page.evaluate("() => window.come()")
     room.frame()
-    assert room.painted() == HALF
+    assert room.of("mask.count") == len(HALF)
     rest(room)
     room.until(f"{VIEWER}.painted.runs[4] !== undefined")
     assert room.painted() == box(*NODULE) | WHOLE

@@ -302,6 +302,7 @@ def test_clearing_a_slice_and_the_way_back(room):
         assert room.painted() == expected
     room.action("undo"), room.action("undo")
     assert room.painted() == steps[-3]
+    room.of("k = 6")  # what is taken back on another slice is shown there
     room.click(6, 1, 1)
     room.action("redo")  # a new stroke has taken its place
     assert room.painted() == steps[-3] | {(6, 1, 1)}
@@ -498,6 +499,74 @@ def test_window_pan_and_zoom_by_hand(room):
     room.page.keyboard.up("Control")
     room.until(f"{VIEWER}.panes[0].camera.zoom > 1")
     assert room.painted() == set()
+
+
+def middle(room):
+    """The centre of the picture on the screen."""
+    box = room.page.locator("ct-viewer").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_the_next_view_keeps_zoom_and_place(room):
+    room.of("zoomBy(6)")
+    x, y = room.at(6, 20, 4)
+    room.of(f"panBy({middle(room)[0] - x}, {middle(room)[1] - y})")  # row 20, column 4 in the middle
+    room.of("k = 9")
+    camera = room.of("panes[0].camera")
+    room.press("v")
+    # Coronal: the column stays in the middle, and the slice that was looked at comes there.
+    assert room.of("panes[0].camera.zoom") == 6
+    assert room.at(9, 15, 4) == pytest.approx(middle(room), abs=1)
+    room.press("v")  # sagittal: slice and row
+    assert room.at(9, 20, 10) == pytest.approx(middle(room), abs=1)
+    room.press("v")  # three: each has the place in its own middle
+    for pane in room.of("panes.map(({ camera, rect, plane }) => ({ camera, rect, view: plane.view }))"):
+        assert pane["camera"]["zoom"] == 6
+    room.press("v")
+    assert room.of("panes[0].camera") == pytest.approx(camera)
+    # Moved on in one view, the others come along. A row of the coronal view is 4 mm, a column 2 mm.
+    room.press("v")
+    x, y = room.at(5, 15, 8)
+    room.of(f"panBy({middle(room)[0] - x}, {middle(room)[1] - y})")
+    room.press("v"), room.press("v"), room.press("v")
+    assert room.at(9, 20, 8) == pytest.approx(middle(room), abs=1)
+
+
+def test_no_view_is_moved_out_of_sight(room):
+    # A picture that fits is seen whole, though one was at the uppermost slice.
+    room.of("k = 11")
+    room.press("v"), room.press("v"), room.press("v")
+    for pane in room.of("panes.map(({ camera }) => camera)"):
+        assert pane == {"zoom": 1, "panX": 0, "panY": 0}
+    room.clear()
+    room.of("k = 11")
+    room.of("zoomBy(4)")
+    room.of("panBy(5000, 5000)")
+    room.press("v")
+    # The edges of the picture lie at the edges of the screen, or beyond: no corner of it is empty.
+    box = room.page.locator("ct-viewer").bounding_box()
+    (left, top), (right, bottom) = room.at(11.5, 15, -0.5), room.at(-0.5, 15, 19.5)
+    assert (left, top) == (pytest.approx(box["x"]), pytest.approx(box["y"]))
+    assert right > box["x"] + box["width"]
+    assert bottom > box["y"] + box["height"]
+
+
+# Safari's events of a trackpad's pinch, as nothing else sends them.
+PINCH = """([scales, x, y]) => scales.map((scale, n) => {
+    const kind = ["gesturestart", ...Array(scales.length - 2).fill("gesturechange"), "gestureend"][n];
+    const event = Object.assign(new UIEvent(kind, { bubbles: true, cancelable: true }), { scale, clientX: x, clientY: y });
+    document.querySelector(".viewer-over").dispatchEvent(event);
+    return event.defaultPrevented;
+})"""
+
+
+def test_a_pinch_on_safaris_trackpad_zooms(room):
+    spot = room.at(6, 20, 15)
+    assert all(room.page.evaluate(PINCH, [[1, 1.5, 2, 2], *spot]))  # the page itself does not zoom
+    assert room.of("panes[0].camera.zoom") == pytest.approx(2)
+    assert room.at(6, 20, 15) == pytest.approx(spot)  # what is between the fingers stays there
+    room.page.evaluate(PINCH, [[1, 0.75, 0.5, 0.5], *spot])
+    assert room.of("panes[0].camera.zoom") == pytest.approx(1)
 
 
 def test_opacity_and_outline(room):
