@@ -320,9 +320,9 @@ export class Display extends HTMLElement {
     }
   }
 
-  /** The scene has been drawn; exact: no slice of it was missing or coarse. */
-  drawn(exact) {
-    if (exact) this.markReady();
+  /** The scene has been drawn; begun: its first exact slice is on the screen. lacks: what it lacks, in words. */
+  drawn(begun, lacks) {
+    if (begun) this.markReady();
     const { level, width, name } = this.windowing;
     const cell = this.pointer && this.pointed?.inside(this.pointer);
     const voxel = cell ? this.pointed.plane.voxel(cell.row, cell.col, this.sliceOf(this.pointed)) : this.keyboard.on ? this.cursor : null;
@@ -335,7 +335,7 @@ export class Display extends HTMLElement {
       whole(`W ${width}`),
       whole(name),
       this.slabMm ? whole(`${this.slabMm} mm slab`) : "",
-      exact ? "" : "loading the exact slice",
+      lacks,
       hu === null ? "" : whole(`${hu} HU`),
     ];
     const text = words.filter(Boolean).join("   ");

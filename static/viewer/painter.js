@@ -6,17 +6,17 @@ import { PaintedMask } from "./mask.js";
 import { Work } from "./steps.js";
 
 export class Painter {
-  /** changed(ks) is called after every change that was not called off, with the slices it touched. */
-  constructor(mask, stack, changed) {
-    Object.assign(this, { mask, stack, changed });
+  /** changed(ks) is called after every change that was not called off, with the slices it touched; say(sentence) tells people. */
+  constructor(mask, stack, changed, say) {
+    Object.assign(this, { mask, stack, changed, say });
     this.limits = { on: false, low: -400, high: 300 };
     this.proposal = null; // a mask shown as ghost until it is accepted or discarded
     this.filling = new Work(); // on what will be proposed; void once the paint changes
-    this.unknown = false; // did the stroke meet voxels whose HU had not come?
+    this.unknown = new Set(); // slices that the stroke met and whose HU had not come
   }
 
   begin() {
-    this.unknown = false;
+    this.unknown.clear();
     this.filling.stop();
     this.mask.begin();
   }
@@ -26,7 +26,7 @@ export class Painter {
     if (!this.limits.on || !value) return null;
     const hu = this.stack.get(k), { low, high } = this.limits;
     if (hu) return (at) => hu[at] >= low && hu[at] <= high;
-    this.unknown = true;
+    this.unknown.add(k);
     return () => false;
   }
 
@@ -55,6 +55,17 @@ export class Painter {
 
   end() {
     this.changed(this.mask.end());
+    if (this.unknown.size) this.#fetch([...this.unknown]);
+  }
+
+  /** What was left out is said, and fetched and held for the next stroke there: it may lie far from the slice on screen. */
+  async #fetch(ks) {
+    this.unknown.clear();
+    const left = "Some voxels were left out:";
+    if (ks.every((k) => this.stack.failed.has(k))) return this.say(`${left} their slice cannot be read.`);
+    this.say(`${left} their slice has not come yet.`);
+    await this.stack.need(ks);
+    if (ks.every((k) => this.stack.get(k))) this.say(`${left} their slice had not come. Now it is there: paint them again.`);
   }
 
   cancel() {

@@ -17,6 +17,7 @@ export class Pane {
     this.changed = null; // the rectangle of bits that changed since a renderer took it
     this.stale = { ct: true, bits: true };
     this.slice = -1;
+    this.missing = new Set(); // slices that are not exact in the picture
   }
 
   get frame() {

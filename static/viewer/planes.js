@@ -4,34 +4,39 @@ import { MISSING } from "./window.js";
 
 /**
  * Fill out (rows x cols) with the HU of a plane; MISSING where the slice has not come. get(k): Int16Array or undefined.
- * reach: slices to each side whose brightest voxel is shown (0: just this one).
+ * reach: slices to each side whose brightest voxel is shown (0: just this one). Returns the set of k that had not come.
  */
 export function cut(out, plane, slice, reach, get) {
   const first = Math.max(0, slice - reach), last = Math.min(plane.depth - 1, slice + reach);
   if (plane.view === "sagittal") return acrossRows(out, plane, first, last, get);
-  const { rows, cols } = plane;
+  const { rows, cols } = plane, missing = new Set();
   for (let row = 0; row < rows; row++) {
     const to = row * cols;
     let begun = false;
     for (let at = first; at <= last; at++) {
       const { k, start } = plane.line(row, at);
       const data = get(k);
-      if (!data) continue;
+      if (!data) {
+        missing.add(k);
+        continue;
+      }
       if (!begun) out.set(data.subarray(start, start + cols), to);
       else for (let col = 0; col < cols; col++) if (data[start + col] > out[to + col]) out[to + col] = data[start + col];
       begun = true;
     }
     if (!begun) out.fill(MISSING, to, to + cols);
   }
+  return missing;
 }
 
 function acrossRows(out, plane, first, last, get) {
-  const { rows, cols } = plane;
+  const { rows, cols } = plane, missing = new Set();
   for (let row = 0; row < rows; row++) {
     const { k, start, step } = plane.line(row, first);
     const data = get(k), to = row * cols;
     if (!data) {
       out.fill(MISSING, to, to + cols);
+      missing.add(k);
       continue;
     }
     for (let col = 0, from = start; col < cols; col++, from += step) {
@@ -40,6 +45,7 @@ function acrossRows(out, plane, first, last, get) {
       out[to + col] = best;
     }
   }
+  return missing;
 }
 
 /** A whole slice from its coarse picture (every fourth voxel each way, block means), blended in between. */

@@ -2,6 +2,7 @@
 
 import { Canvas2d } from "./canvas2d.js";
 import { brushRing, crosshair, letters, notice, scaleBar, title } from "./furniture.js";
+import { lacking } from "./lacking.js";
 import { Sparing } from "./sparing.js";
 import { paletteOf } from "./palette.js";
 import { cut, patch } from "./planes.js";
@@ -72,25 +73,37 @@ export class Scene {
     if (!viewer.plane) notice(context, { x: 0, y: 0, width, height }, [viewer.problem || "Opening the scan"]);
     else {
       viewer.arrange(width, height);
-      const shown = viewer.panes.map((pane) => this.#pane(pane, ratio, whole));
+      for (const pane of viewer.panes) this.#pane(pane, ratio, whole);
       if (whole) this.renderer.end();
       this.#pointer();
-      viewer.drawn(shown.every((state) => state === "exact"));
+      viewer.drawn(viewer.panes.every((pane) => this.#begun(pane)), this.#lacks());
     }
     context.end();
   }
 
-  /** Draws a pane; says "exact", "coarse" or "nothing". */
+  /** Whether a pane shows the slice it is at, exact, or something of a plane across the slices. */
+  #begun({ plane, slice }) {
+    const { stack } = this.viewer;
+    return plane.axis === "k" ? Boolean(stack.get(slice)) : stack.loaded > 0;
+  }
+
+  /** What the pane that lacks most does, in words. */
+  #lacks() {
+    const { panes, stack } = this.viewer, { plane, slice, missing } = panes.reduce((a, b) => (b.missing.size > a.missing.size ? b : a));
+    const reach = this.viewer.reach(plane), slab = Math.min(plane.depth - 1, slice + reach) - Math.max(0, slice - reach) + 1;
+    return lacking(missing, plane.axis === "k" ? slab : stack.K, stack);
+  }
+
   #pane(pane, ratio, whole) {
     const { viewer, context } = this, { plane, rect } = pane, slice = viewer.sliceOf(pane);
     if (pane.slice !== slice) {
       pane.slice = slice;
       pane.stale = { ct: true, bits: true };
     }
-    const state = this.#fill(pane, slice);
+    const filled = this.#fill(pane, slice);
     pane.compose(viewer.layersOf(pane), slice);
     const frame = pane.frame, several = viewer.panes.length > 1;
-    if (state === "nothing") {
+    if (!filled) {
       notice(context, rect, this.#whyNothing(slice));
     } else if (whole) this.renderer.draw(pane, scaled(rect, ratio), deviceFrame(frame, ratio), this.#look(pane, ratio));
     scaleBar(context, frame, rect);
@@ -103,7 +116,6 @@ export class Scene {
       crosshair(context, rect, pane.screen(row, col), viewer.keyboard.on && pane === viewer.active);
     }
     viewer.tools.draw(context, pane, slice);
-    return state;
   }
 
   /** Lines that say why slice k is not there. */
@@ -113,17 +125,22 @@ export class Scene {
     return line.words ? [line.words, "This slice comes by itself as soon as it can."] : ["Loading this slice"];
   }
 
+  /** Bring a pane's HU up to date. False if there is nothing to show. */
   #fill(pane, slice) {
     const { stack } = this.viewer, { plane } = pane, axial = plane.view === "axial";
     const reach = this.viewer.reach(plane);
-    if (axial && !stack.get(slice) && !stack.coarse.has(slice)) return "nothing";
+    if (axial && !stack.get(slice) && !stack.coarse.has(slice)) {
+      pane.missing = new Set([slice]);
+      return false;
+    }
     if (pane.stale.ct) {
-      cut(pane.ct, plane, slice, reach, axial ? (k) => (k === slice ? stack.best(k) : stack.get(k)) : (k) => stack.get(k));
+      pane.missing = cut(pane.ct, plane, slice, reach, axial ? (k) => (k === slice ? stack.best(k) : stack.get(k)) : (k) => stack.get(k));
+      if (axial && !stack.get(slice)) pane.missing.add(slice);
       if (!axial && stack.coarse.size) patch(pane.ct, plane, slice, (k) => stack.coarse.get(k), stack.I);
       pane.stale.ct = false;
       pane.ctVersion++;
     }
-    return !axial || stack.get(slice) ? "exact" : "coarse";
+    return true;
   }
 
   #look(pane, ratio) {

@@ -32,9 +32,7 @@ class Brush {
   }
 
   end() {
-    const { viewer } = this;
-    viewer.painter.end();
-    if (viewer.painter.unknown) viewer.say("Some voxels were left out: their slice has not come yet.");
+    this.viewer.painter.end();
   }
 
   cancel() {
@@ -102,10 +100,14 @@ class Grow {
   /** The region, or in words why there is none. */
   *#grow({ seed, low, high, radiusMm }) {
     const { viewer } = this, { size, spacing, stack } = viewer, ks = slicesWithin(seed.k, radiusMm, spacing[0], size[0]);
+    if (ks.length > stack.mostHeld) {
+      return { words: `A reach of ${radiusMm} mm takes ${ks.length} slices, and memory has room for ${stack.mostHeld}: choose a smaller one.` };
+    }
     const missing = () => ks.some((k) => !stack.get(k));
     if (missing()) viewer.say("Loading the slices around the click. Escape stops it.");
     yield stack.need(ks);
-    if (missing()) return { words: "Some slices around the click cannot be read, so nothing was painted." };
+    if (ks.some((k) => stack.failed.has(k))) return { words: "Some slices around the click cannot be read, so nothing was painted." };
+    if (missing()) return { words: `The slices around the click have not come, so nothing was painted. ${stack.line.words}` };
     const held = new Map(ks.map((k) => [k, stack.get(k)])); // the stack may let go of them meanwhile
     const found = yield* grow({ size, spacing, seed, low, high, radiusMm, get: (k) => held.get(k) });
     const limits = `${low} to ${high} HU`;

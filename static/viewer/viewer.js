@@ -72,7 +72,7 @@ export class CtViewer extends Display {
     });
     this.stack.open(this.cursor.k);
     this.mask = new PaintedMask(this.size);
-    this.painter = new Painter(this.mask, this.stack, (ks) => this.#painted(ks));
+    this.painter = new Painter(this.mask, this.stack, (ks) => this.#painted(ks), (sentence) => this.say(sentence));
     this.lay("one");
     this.#restore();
     this.announce();

@@ -131,6 +131,29 @@ class Room:
         self.page.click(f"[data-action={name}]")
 
 
+class Held:
+    """The slices of a room that is opened again, but for the one it begins with, wait until they are let go."""
+
+    def __init__(self, room):
+        self.routes, self.shut = [], True
+        room.page.route("**/slices/**", self._request)
+        room.page.route("**/blocks/**", self._request)
+        room.page.goto(room.url)
+        room.page.evaluate(f"{VIEWER}.ready")
+        room.until(f"{VIEWER}.stack.flying.size > 0")
+        assert room.of("stack.loaded") == 1
+
+    def _request(self, route):
+        if self.shut and "/slices/6/" not in route.request.url:
+            return self.routes.append(route)
+        return route.continue_()
+
+    def let_go(self):
+        self.shut = False
+        for route in self.routes:
+            route.continue_()
+
+
 def voxels_of(wire: dict) -> set[Voxel]:
     """The voxels (k, j, i) of a wire mask, read by the letter of the format."""
     cols = wire["size"][2]

@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from cases.imaging import compact
 from quiz.models import State
 from tests.browser import waiting
-from tests.browser.room.room import VIEWER, voxels_of
+from tests.browser.room.room import VIEWER, Held, voxels_of
 
 pytestmark = pytest.mark.browser
 
@@ -483,29 +483,6 @@ def test_an_answer_that_takes_long_can_be_taken_back(site):
 
 
 # -- what is looked at, not what is painted -----------------------------------------------------------------------------
-
-
-class Held:
-    """The slices of a room that is opened again, but for the one it begins with, wait until they are let go."""
-
-    def __init__(self, room):
-        self.routes, self.shut = [], True
-        room.page.route("**/slices/**", self._request)
-        room.page.route("**/blocks/**", self._request)
-        room.page.goto(room.url)
-        room.page.evaluate(f"{VIEWER}.ready")
-        room.until(f"{VIEWER}.stack.flying.size > 0")
-        assert room.of("stack.loaded") == 1
-
-    def _request(self, route):
-        if self.shut and "/slices/6/" not in route.request.url:
-            return self.routes.append(route)
-        return route.continue_()
-
-    def let_go(self):
-        self.shut = False
-        for route in self.routes:
-            route.continue_()
 
 
 TROUBLE = "document.querySelector('.viewer-trouble:not([hidden])')?.textContent ?? ''"
