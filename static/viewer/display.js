@@ -294,8 +294,9 @@ export class Display extends HTMLElement {
     this.redraw();
   }
 
-  redraw() {
-    this.scene?.redraw();
+  /** what: "over" if only what lies over the picture has changed. */
+  redraw(what) {
+    this.scene?.redraw(what);
   }
 
   /** Said twice a second: said with every slice it would cost more than the slices do. */

@@ -85,3 +85,31 @@ def test_paint_of_another_slice_is_not_shown_on_one_without_paint(site, renderer
     room.frame()
     shown_as_anew(room)
     room.page.close()
+
+
+@pytest.mark.parametrize("renderer", ["2d", "webgl"])
+def test_a_pointer_that_only_moves_leaves_the_picture_alone(site, renderer):
+    room = site.enter(renderer=renderer)
+    room.mouse.move(*room.at(6, 12, 8))
+    room.frame()
+    room.page.evaluate(
+        f"""() => {{
+            const {{ renderer }} = {VIEWER}.scene, draw = renderer.draw.bind(renderer);
+            globalThis.drawn = 0;
+            renderer.draw = (...values) => (globalThis.drawn++, draw(...values));
+        }}"""
+    )
+    room.mouse.move(*room.at(6, 20, 12), steps=5)
+    room.frame()
+    assert room.page.evaluate("globalThis.drawn") == 0
+    room.click(6, 20, 12)
+    room.frame()
+    assert room.page.evaluate("globalThis.drawn") > 0
+    shown = picture(room)
+    x, y = room.at(6, 20, 12)
+    assert is_blue(shown(x + 3, y + 3))
+    room.mouse.move(*room.at(6, 4, 4), steps=3)
+    room.frame()
+    shown = picture(room)
+    assert is_blue(shown(x + 3, y + 3))  # and what was drawn stays on the screen
+    room.page.close()
