@@ -25,6 +25,7 @@ export async function submit(form, viewer, telemetry, shown) {
     lock(form, false);
     if (viewer.held === HELD) viewer.held = "";
     form.querySelector("[data-action=cancel-submit]").hidden = true;
+    say(form, "");
     window.removeEventListener("beforeunload", askFirst);
   };
   viewer.held = HELD;
@@ -34,8 +35,7 @@ export async function submit(form, viewer, telemetry, shown) {
     const answer = answerOf(form, viewer, telemetry, draft);
     lock(form, true);
     window.addEventListener("beforeunload", askFirst);
-    const response = await untilAnswered(form, await answer, mine);
-    const html = await Promise.race([response.text(), mine.promise]);
+    const { response, html } = await untilAnswered(form, await answer, mine);
     if (response.ok) {
       draft?.stop();
       over();
@@ -46,9 +46,8 @@ export async function submit(form, viewer, telemetry, shown) {
   } catch (error) {
     over();
     if (error instanceof SignedOut) say(form, "You are signed out, so your answer was not sent. Submit again to sign in.");
-    else say(form, error instanceof TakenBack ? "" : error.message);
-    // It may have arrived all the same: the server is asked.
-    if (error instanceof TakenBack && draft) draft.dirty = true;
+    else if (!(error instanceof TakenBack)) say(form, error.message);
+    else if (draft) draft.dirty = true; // it may have arrived all the same: the server is asked
   }
   draft?.resume();
 }
@@ -103,8 +102,8 @@ async function untilAnswered(form, body, mine) {
   try {
     for (let pause = FIRST_WAIT_MS; ; pause = Math.min(LONGEST_WAIT_MS, pause * 2)) {
       try {
-        const response = await Promise.race([once(form, body, mine), mine.promise]);
-        if (response.status < 500 && response.status !== 429) return response;
+        const answered = await Promise.race([once(form, body, mine), mine.promise]), { status } = answered.response;
+        if (status < 500 && status !== 429) return answered;
         wait("The server cannot take your answer just now. It is kept and will be sent again; leave this page open.");
       } catch (error) {
         if (error instanceof SignedOut || error instanceof TakenBack) throw error;
@@ -128,7 +127,8 @@ async function once(form, body, { signal }) {
   const late = setTimeout(stop, GIVE_UP_MS);
   try {
     const request = { method: "POST", body, headers: { "HX-Request": "true" }, signal: stopper.signal };
-    return await send(form.action, request, { ask: true });
+    const response = await send(form.action, request, { ask: true });
+    return { response, html: await response.text() };
   } finally {
     clearTimeout(late);
   }

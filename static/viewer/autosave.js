@@ -56,6 +56,7 @@ export class Autosave {
     this.lastWriter = writer;
     this.me = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     this.dirty = this.sending = this.paused = this.stopped = false;
+    this.said = ["", ""];
     this.stands = ""; // "conflict" or "refused": nothing is sent until the person has chosen
     this.wait = WAIT_MS;
     this.kept = true; // did this browser take the last copy?
@@ -82,6 +83,7 @@ export class Autosave {
   #say(state, sentence) {
     if (this.stopped) return;
     this.state = state;
+    this.said = [state, sentence];
     this.tell(state, sentence);
     document.dispatchEvent(new CustomEvent("draft:state", { detail: { state, sentence } }));
   }
@@ -130,14 +132,20 @@ export class Autosave {
 
   /** Copies of this attempt, one per tab that left something, the latest first. */
   #copies() {
+    let keys = [];
     try {
-      return Object.keys(localStorage)
-        .filter((key) => key.startsWith(this.key))
-        .map((key) => {
-          const copy = JSON.parse(localStorage.getItem(key));
-          return { ...copy, key, bytes: Uint8Array.from(atob(copy.paint), (letter) => letter.charCodeAt(0)) };
-        })
-        .sort((a, b) => b.at - a.at);
+      keys = Object.keys(localStorage).filter((key) => key.startsWith(this.key));
+    } catch {
+      // A forbidden local store holds none.
+    }
+    return keys.flatMap((key) => this.#copy(key)).sort((a, b) => b.at - a.at);
+  }
+
+  /** One of them; none if it cannot be read. */
+  #copy(key) {
+    try {
+      const copy = JSON.parse(localStorage.getItem(key));
+      return [{ ...copy, key, bytes: Uint8Array.from(atob(copy.paint), (letter) => letter.charCodeAt(0)) }];
     } catch {
       return [];
     }
@@ -226,15 +234,18 @@ export class Autosave {
     this.#soon(Math.min(wait, Math.max(0, this.since + LONGEST_STROKES_MS - performance.now())));
   }
 
-  /** While an answer is on its way nothing else is sent. */
+  /** While an answer is on its way nothing else is sent, or said. */
   pause() {
     this.paused = this.answered = true;
     clearTimeout(this.timer);
     this.timer = null;
+    this.before = this.said;
+    this.#say("answering", "");
   }
 
   resume() {
     this.paused = false;
+    if (this.state === "answering") this.#say(...(this.dirty && !this.stands ? ["saving", "Saving"] : this.before));
     this.#again();
   }
 
@@ -318,7 +329,7 @@ export class Autosave {
       await this.#answered(await send(this.#address(), request, { ask: false }));
     } catch (error) {
       this.dirty = true;
-      this.#sayTrouble(troubleOf(error));
+      if (!this.paused) this.#sayTrouble(troubleOf(error));
       this.wait = Math.max(error.ms ?? 0, Math.min(LONGEST_WAIT_MS, this.wait * 2));
     } finally {
       this.sending = false;

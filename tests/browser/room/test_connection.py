@@ -414,8 +414,11 @@ def test_nothing_is_painted_that_the_answer_on_its_way_does_not_hold(site):
     room = site.enter(expected=OFFLINE)
     room.context.set_offline(True)
     dab(room, A, B)
+    says(room, "No connection. Paint on")
     room.action("submit")
     room.page.wait_for_selector("[role=status]:has-text('Your answer is kept and will be sent')")
+    assert "Paint on" not in room.page.inner_text("#panel")  # and not "Draft saved" either
+    assert "saved" not in room.page.inner_text("#panel").lower()
     dab(room, C)
     assert ON_ITS_WAY in room.says()
     for key in ("z", "Delete", "i"):
@@ -426,6 +429,8 @@ def test_nothing_is_painted_that_the_answer_on_its_way_does_not_hold(site):
     assert room.page.is_disabled("[name=confidence] >> nth=0")
     # A moment later one thinks again, and paints after all.
     room.action("cancel-submit")
+    assert room.page.text_content("[data-said]") == ""
+    says(room, "No connection. Paint on")
     dab(room, C)
     assert room.painted() == {A, B, C}
     assert room.page.is_enabled("[name=confidence] >> nth=0")
@@ -611,3 +616,43 @@ def test_a_server_that_answers_is_not_called_no_connection(site, status, headers
     saved(room)
     assert told
     room.page.close()
+
+
+def test_a_result_that_breaks_off_is_asked_for_again(site):
+    """The answer has been graded and the page of the result begun when the connection ends."""
+    room = site.enter(expected=(*OFFLINE, "ERR_CONTENT_LENGTH_MISMATCH", "network error"))
+    dab(room, A)
+    saved(room)
+    room.page.evaluate(
+        """() => {
+            const fetched = window.fetch;
+            window.fetch = async (...request) => {
+                const response = await fetched(...request);
+                if (!String(request[0]).includes("/submit/")) return response;
+                window.fetch = fetched;
+                Object.defineProperty(response, "text", { value: () => Promise.reject(new TypeError("network error")) });
+                return response;
+            };
+        }"""
+    )
+    room.action("submit")
+    room.page.wait_for_selector("[data-feedback]")
+    assert graded(room) == {A}
+    room.page.close()
+
+
+def test_one_copy_that_cannot_be_read_hides_no_other(site):
+    room = site.enter(expected=OFFLINE)
+    room.context.set_offline(True)
+    dab(room, A)
+    says(room, "kept in this browser")
+    room.page.evaluate(
+        """() => {
+            const key = Object.keys(localStorage).find((one) => one.startsWith("sightline:draft:"));
+            localStorage.setItem(`${key}0`, "{");
+        }"""
+    )
+    again = site.enter(room.attempt, context=site.browser.new_context(storage_state=room.context.storage_state()))
+    assert again.painted() == {A}
+    until_stored(again, {A})
+    room.page.close(), again.close()
