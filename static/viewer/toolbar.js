@@ -27,7 +27,7 @@ export function rove() {
 /** Keys that go through a toolbar. True if this was one. */
 export function toolbarKey(event) {
   const toolbar = event.target.closest("[role=toolbar]");
-  if (!toolbar) return false;
+  if (!toolbar || event.ctrlKey || event.metaKey || event.altKey) return false; // those are the browser's
   const shown = shownOf(toolbar), at = shown.indexOf(event.target.closest("button"));
   const to = event.key === "Home" ? 0 : event.key === "End" ? shown.length - 1 : at + STEPS[event.key];
   if (at < 0 || Number.isNaN(to)) return false;
