@@ -201,8 +201,7 @@ COUNT = """async ([K, slow, fail, seconds]) => {
         await answer("block");
         for (let n = 0; n < count; n++) give(n, new Int16Array(1));
     };
-    globalThis.stack = stack;
-    globalThis.asked = asked;
+    Object.assign(globalThis, { stack, asked, fail });
     stack.open(K >> 1);
 }"""
 
@@ -232,6 +231,13 @@ def test_one_who_scrolls_while_everything_fails_asks_once_a_second(page):
     each = "stack.look((stack.focus + 1) % 300)"
     asked, _ = counted(page, 300, True, ["exact", "coarse", "block"], 30, each)
     assert 20 <= sum(asked.values()) <= 2 + 30
+
+
+def test_a_slice_that_is_looked_at_does_not_wait_for_the_rest_of_the_line(page):
+    # Tried at 0.5, 1.5, 3.5, 7.5, 12.5 and 17.5 s: at 20 s the line would rest for two and a half seconds more.
+    counted(page, 300, True, ["exact", "coarse", "block"], 20)
+    page.evaluate("() => { fail.length = 0; stack.look(170); }")
+    until(page, "Boolean(stack.get(170))")  # though the clock of the page stands still
 
 
 def test_what_says_that_the_line_is_back_is_believed_once_a_second(page):
