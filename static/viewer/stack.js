@@ -48,7 +48,11 @@ export class Stack {
     this.slow = false;
     this.blocks = readsBlocks && Boolean(manifest.blocks);
     this.alone = new Set(); // slices that came in no block: asked for by themselves they say why
-    this.capacity = Math.max(16, Math.floor(budget / (this.J * this.I * 2)));
+    // What does not fit as a whole is kept coarse, too, which takes up to a quarter of the budget.
+    const exact = this.J * this.I * 2, coarse = Math.ceil(this.J / 4) * Math.ceil(this.I / 4) * 2;
+    const fits = this.K * exact <= budget;
+    this.coarseCapacity = fits ? this.K : Math.min(this.K, Math.floor(budget / 4 / coarse));
+    this.capacity = Math.max(16, Math.floor((budget - (fits ? 0 : this.coarseCapacity * coarse)) / exact));
   }
 
   get(k) {
@@ -170,14 +174,10 @@ export class Stack {
     return away > (this.capacity - this.held.size) / 2 && this.slices.size >= this.capacity;
   }
 
-  get #coarseCapacity() {
-    return this.capacity * 8;
-  }
-
   /** Whether a coarse picture of slice k is worth asking for: for looking only, and while there is room. */
   #wantsCoarse(k, away) {
     if (this.coarse.has(k) || this.unpictured.has(k) || this.wanted.has(k) || this.flying.has(`${k}c`)) return false;
-    return away <= this.#coarseCapacity / 2 || this.coarse.size < this.#coarseCapacity;
+    return away <= this.coarseCapacity / 2 || this.coarse.size < this.coarseCapacity;
   }
 
   #next() {
@@ -278,7 +278,7 @@ export class Stack {
   }
 
   #cameCoarse(k, plane) {
-    if (plane) this.#keep(this.coarse, this.#coarseCapacity, k, plane);
+    if (plane) this.#keep(this.coarse, this.coarseCapacity, k, plane);
     else this.unpictured.add(k);
   }
 
@@ -322,7 +322,10 @@ export class Stack {
 
   #keep(store, capacity, k, plane) {
     store.set(k, plane);
-    if (store === this.slices && this.refined.k === k) this.refined = { k: -1, plane: null };
+    if (store === this.slices) {
+      if (this.refined.k === k) this.refined = { k: -1, plane: null };
+      if (this.capacity >= this.K) this.coarse.delete(k); // it will not be looked at again
+    }
     if (store.size <= capacity) return;
     const away = (n) => (this.held.has(n) ? -1 : this.distance(n));
     let farthest = k;

@@ -447,17 +447,18 @@ def test_coarse_pictures_lie_where_the_exact_ones_do(modules):
 
 
 def test_a_budget_of_memory_is_kept(modules):
-    """1,005 slices of 1,024 x 1,024 with 96 MB: 48 slices at most are held, and whatever is looked at comes."""
+    """1,005 slices of 1,024 x 1,024 with 96 MB: no more is held, coarse pictures included, and what is looked at comes."""
     got = modules.evaluate(
         """async () => {
             const { Stack, budgetBytes } = await import("/viewer/stack.js");
             const MB = 1024 * 1024, stack = new Stack({ size: [1005, 1024, 1024], slices: "/{k}" }, () => {}, 96 * MB);
             const tick = () => new Promise((done) => setTimeout(done));
             const plane = new Int16Array(1);
-            let most = 0;
+            let most = 0, mostCoarse = 0;
             stack.loader.start = () => {};
             stack.loader.get = async () => {
                 most = Math.max(most, stack.slices.size);
+                mostCoarse = Math.max(mostCoarse, stack.coarse.size);
                 await tick();
                 return plane;
             };
@@ -469,11 +470,13 @@ def test_a_budget_of_memory_is_kept(modules):
                 if (!stack.get(k)) return `slice ${k} never came`;
             }
             const budgets = [[0.5], [4], [8], [undefined, true]].map((device) => budgetBytes(...device) / MB);
-            return { most, capacity: stack.capacity, budgets };
+            for (let n = 0; n < 4000 && stack.flying.size; n++) await tick();
+            return { most, mostCoarse, capacity: stack.capacity, budgets };
         }"""
     )
-    assert got["capacity"] == 48  # 96 MB / (1024 * 1024 * 2 bytes)
-    assert got["most"] <= 48
+    # Of 96 MB a quarter, 24 MB, for coarse pictures of 256 x 256 x 2 bytes, 128 kB: 192. The rest, 72 MB, for slices of 2 MB.
+    assert got["mostCoarse"] == 192
+    assert got["capacity"] == got["most"] == 36
     assert got["budgets"] == [96, 384, 640, 320]
 
 
