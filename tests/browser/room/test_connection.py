@@ -543,6 +543,23 @@ def test_the_server_goes_while_the_scan_comes(site):
     room.page.close()
 
 
+def test_a_scan_opens_though_its_first_slice_fails_at_first(site):
+    """What the page had begun to load before the viewer asked for it fails as well."""
+    room = site.enter(expected=("ERR_CONNECTION", "Failed to load resource"))
+    lost = []
+
+    def lose(route):
+        lost.append(route.request.url)
+        return route.abort("connectionreset") if len(lost) <= 4 else route.continue_()
+
+    room.page.route("**/slices/6/**", lose)
+    room.page.goto(room.url)
+    room.page.evaluate(f"{VIEWER}.ready")
+    assert len(lost) > 4
+    until_whole(room)
+    room.page.close()
+
+
 def test_the_session_ends_while_the_scan_comes(site):
     room = site.enter(expected=("401", "403"))
     held = Held(room)
