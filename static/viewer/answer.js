@@ -102,8 +102,9 @@ async function untilAnswered(form, body, mine) {
   try {
     for (let pause = FIRST_WAIT_MS; ; pause = Math.min(LONGEST_WAIT_MS, pause * 2)) {
       try {
-        const answered = await Promise.race([once(form, body, mine), mine.promise]), { status } = answered.response;
-        if (status < 500 && status !== 429) return answered;
+        const { response, html } = await Promise.race([once(form, body, mine), mine.promise]), { ok, status } = response;
+        if (ok && !html.includes("data-feedback")) throw new Error("not our server"); // a portal that answers for the network
+        if (status < 500 && status !== 429) return { response, html };
         wait("The server cannot take your answer just now. It is kept and will be sent again; leave this page open.");
       } catch (error) {
         if (error instanceof SignedOut || error instanceof TakenBack) throw error;

@@ -340,6 +340,7 @@ export class Autosave {
   async #answered(response) {
     const answer = await response.json().catch(() => ({}));
     if (this.stopped) return;
+    if (response.ok && !answer.saved_at) throw new Error("not our server"); // a portal that answers for the network
     if (response.ok) {
       if (this.revision !== null) this.revision = answer.revision;
       this.wait = WAIT_MS;

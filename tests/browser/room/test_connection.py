@@ -673,3 +673,22 @@ def test_one_copy_that_cannot_be_read_hides_no_other(site):
     assert again.painted() == {A}
     until_stored(again, {A})
     room.page.close(), again.close()
+
+
+def test_a_portal_that_answers_for_the_server_is_not_believed(site):
+    """Guest networks answer everything with a page of their own until one has agreed to something."""
+    room = site.enter(expected=OFFLINE)
+    room.page.route("**/draft/**", lambda route: route.fulfill(status=200, body="<h1>Welcome</h1>"))
+    dab(room, A)
+    says(room, "No connection. Paint on: it is kept in this browser")
+    assert kept(room) == {A}
+    room.page.unroute("**/draft/**")
+    until_stored(room, {A})
+    saved(room)
+    room.page.route("**/submit/", lambda route: route.fulfill(status=200, body="<h1>Welcome</h1>"))
+    room.action("submit")
+    room.page.wait_for_selector("[role=status]:has-text('Your answer is kept and will be sent')")
+    room.page.unroute("**/submit/")
+    room.page.wait_for_selector("[data-feedback]")
+    assert graded(room) == {A}
+    room.page.close()
