@@ -179,12 +179,12 @@ def submit_attempt(
     if attempt.is_submitted:
         return _same_answer(attempt, digest)
     if attempt.assignment is not None and not attempt.assignment.is_open(timezone.now()):
-        save_draft(attempt, payload)
+        save_draft(attempt, payload, writer=writer)
         raise AttemptRefused("closed", f"{_closed_sentence(attempt.assignment)} Your paint is kept as a draft.")
     if revision is not None and not Attempt.objects.filter(_goes_on_from(revision, writer), pk=attempt.pk).exists():
         raise _painted_elsewhere(attempt)
     if access.asked_elsewhere(attempt).exists():
-        save_draft(attempt, payload)
+        save_draft(attempt, payload, writer=writer)
         raise AttemptRefused(
             "assigned", "An assignment of yours asks this finding: answer it there. Your paint here is kept as a draft."
         )

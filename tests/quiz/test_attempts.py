@@ -261,6 +261,16 @@ def test_practice_opened_before_an_assignment_waits_for_it(trainee, finding, coh
     assert submit(practice, paint(*NODULE)).repeat  # opened as a first one, answered as a second
 
 
+def test_paint_that_was_refused_is_no_draft_of_somebody_else(trainee, finding, cohort, faculty, paint):
+    practice = attempts.open_attempt(trainee, finding)
+    attempts.save_draft(practice, paint(2, 5, 5), revision=0, writer="desk")
+    assigned(finding, cohort, faculty)
+    with pytest.raises(attempts.AttemptRefused, match="answer it there"):
+        attempts.submit_attempt(practice, payload=paint(2, 6, 6), revision=1, writer="desk")
+    # The tab has not heard of the new revision, and paints on.
+    assert attempts.save_draft(practice, paint(2, 7, 7), revision=1, writer="desk").draft_revision == 3
+
+
 def test_what_is_assigned_waits_for_an_open_exam_and_an_exam_for_nothing(trainee, finding, cohort, faculty, paint):
     course = attempts.open_attempt(trainee, finding, assignment=assigned(finding, cohort, faculty))
     later = assigned(finding, cohort, faculty, opens=1, exam=True)
