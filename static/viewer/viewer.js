@@ -262,6 +262,7 @@ export class CtViewer extends Display {
   discardProposal() {
     this.painter.filling.stop();
     this.painter.proposal = null;
+    if (this.hasAttribute("proposing")) this.say(""); // what was said of it is over
     this.toggleAttribute("proposing", false);
     this.touch();
   }

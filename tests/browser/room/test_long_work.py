@@ -80,6 +80,7 @@ def test_the_page_answers_while_it_fills_and_the_result_is_the_same(slow):
     assert slow.painted() == both
     slow.press("i")
     assert slow.painted() == both | BETWEEN
+    assert slow.says() == ""  # of a proposal that there is no more
 
 
 def test_a_second_filling_does_not_start_over_the_first(slow):
