@@ -45,7 +45,7 @@ class Learner:
     connection: http.client.HTTPConnection | None = None
     last: float = 0.0
 
-    def ask(self, kind: str, method: str, path: str, body: bytes | None = None, content_type: str = "") -> bytes:
+    def ask(self, kind: str, method: str, path: str, body: bytes | None = None, content_type: str = "") -> None:
         headers = {"Cookie": self.cookie, "Accept-Encoding": "gzip"}
         if body is not None:
             headers |= {"Content-Type": content_type, "X-CSRFToken": "c" * 32}
@@ -55,13 +55,13 @@ class Learner:
                 self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
             self.connection.request(method, path, body, headers)
             response = self.connection.getresponse()
-            content, code = response.read(), str(response.status)
+            response.read()
+            code = str(response.status)
         except (OSError, http.client.HTTPException) as error:
-            self.connection, content, code = None, b"", type(error).__name__
+            self.connection, code = None, type(error).__name__
         self.last = time.monotonic()
         self.waits[kind].append(self.last - began)
         self.answers[code] += 1
-        return content
 
 
 def work(
@@ -162,10 +162,10 @@ def main() -> None:
         attempt = attempts.open_attempt(person, finding)
         opened.append((f"sessionid={client.cookies['sessionid'].value}; csrftoken={'c' * 32}", attempt.pk))
     connection.close()
-    files = [f"slices/{n:04d}.bin" for n in range(volume.size_k // blocks.SLICES)]
+    count = -(-volume.size_k // blocks.SLICES)
+    files = [f"slices/{n:04d}.bin" for n in range(count)]
     site = options.folder / "peers" / "slices"
     site.mkdir(parents=True, exist_ok=True)
-    count = -(-volume.size_k // blocks.SLICES)
     for n, name in enumerate(files):
         stored = storage.read_slices(volume.slices_key, blocks.within(n, volume.size_k))
         (site.parent / name).write_bytes(blocks.pack(stored))
