@@ -59,16 +59,16 @@ def _alike(attempt: Attempt) -> tuple[Attempt | None, Attempt | None]:
     def times_as_large(row: Attempt) -> float:
         return math.exp(abs(math.log(row.finding.diameter_mm / finding.diameter_mm)))
 
+    sizes = (finding.diameter_mm / ALIKE, finding.diameter_mm * ALIKE)
     answered = access.attempts_of(attempt.user).submitted().exclude(finding=finding).order_by("-submitted_at")
-    rows = answered.select_related("finding__category").only(
-        "verdict",
-        "finding__sentence",
-        "finding__diameter_mm",
-        "finding__zone",
-        "finding__category__name",
-        "finding__category",
-    )
-    alike = [row for row in rows if times_as_large(row) <= ALIKE]
+    alike = list(
+        answered.filter(finding__diameter_mm__range=sizes)
+        .select_related("finding__category")
+        .only(
+            "verdict", "finding__sentence", "finding__diameter_mm", "finding__zone", "finding__category__name",
+            "finding__category",
+        )
+    )  # fmt: skip
     same = [row for row in alike if row.finding.category_id == finding.category_id and row.verdict == Verdict.FOUND]
     others = [row for row in alike if row.finding.category_id != finding.category_id]
     there = [row for row in others if finding.zone and row.finding.zone == finding.zone]

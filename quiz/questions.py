@@ -114,10 +114,6 @@ def _check_rate(mine: QuerySet[Question]) -> None:
         raise QuestionRefused(f"You have asked {PER_HOUR} questions within an hour; go on in {minutes} min.", left)
 
 
-def standing(question: Question, *, alive: Collection[int] | None = None) -> opinions.Standing:
-    return opinions.standing(question.grounding, alive=alive)
-
-
 def for_all(attempt: Attempt) -> dict[str, Any]:
     """What is the same for every question of an attempt now: why answers are ``withheld``, and the models ``alive``."""
     return {"withheld": withheld_from(attempt), "alive": jobs.alive_models()}

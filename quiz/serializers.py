@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.authtoken.serializers import AuthTokenSerializer
 
 from cases.models import Category, Finding
-from quiz import hints, questions
+from quiz import hints, opinions, questions
 from quiz.models import Attempt, HintTaken, Mode, Question
 
 
@@ -314,10 +314,10 @@ class QuestionSerializer(serializers.ModelSerializer):
 
     def get_state(self, question: Question) -> str:
         """One of queued, running, done, not_asked, failed, no_worker."""
-        return questions.standing(question, alive=self.context["alive"]).state
+        return opinions.standing(question.grounding, alive=self.context["alive"]).state
 
     def get_detail(self, question: Question) -> str:
-        return self.context["withheld"] or questions.standing(question, alive=self.context["alive"]).sentence
+        return self.context["withheld"] or opinions.standing(question.grounding, alive=self.context["alive"]).sentence
 
     def get_note(self, question: Question) -> str:
         return "" if self.context["withheld"] else question.grounding.note

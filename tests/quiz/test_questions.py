@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from cases.imaging import masks
-from quiz import assignments, attempts, jobs, questions
+from quiz import assignments, attempts, jobs, opinions, questions
 from quiz.models import Attempt, Grounding, Question, Work
 from tests.fake_engine import OPPOSITE, versions, work_off
 
@@ -143,14 +143,14 @@ def test_without_a_worker_it_says_so_and_stops_turning(done, model, as_user, tra
 def test_a_worker_that_died_while_answering_is_not_believed_in(done, model, worker, as_user, trainee):
     question = questions.ask(done, "nodule on the left")
     jobs.claim("here", versions())
-    assert questions.standing(question).state == "queued"  # read before the claim
+    assert opinions.standing(question.grounding).state == "queued"  # read before the claim
     question.refresh_from_db()
     question.grounding.refresh_from_db()
-    assert questions.standing(question).state == "running"
+    assert opinions.standing(question.grounding).state == "running"
     from quiz.models import HintWorker
 
     HintWorker.objects.update(seen_at=timezone.now() - timedelta(minutes=2))
-    assert questions.standing(question).state == "no_worker"
+    assert opinions.standing(question.grounding).state == "no_worker"
 
 
 def test_what_failed_says_why_and_can_be_asked_again(done, model, worker, fake, as_user, trainee):
