@@ -2,6 +2,7 @@
 
 import itertools
 
+from cases.imaging.masks import SparseMask
 from tests.browser import waiting
 
 VIEWER = "document.querySelector('ct-viewer')"
@@ -138,7 +139,7 @@ class Held:
         self.routes, self.shut = [], True
         room.page.route("**/slices/**", self._request)
         room.page.route("**/blocks/**", self._request)
-        room.page.goto(room.url)
+        room.page.reload()
         room.page.evaluate(f"{VIEWER}.ready")
         room.until(f"{VIEWER}.stack.flying.size > 0")
         assert room.of("stack.loaded") == 1
@@ -152,6 +153,11 @@ class Held:
         self.shut = False
         for route in self.routes:
             route.continue_()
+
+
+def places(mask: SparseMask) -> set[Voxel]:
+    """The voxels (k, j, i) of a mask as the server reads it."""
+    return {tuple(int(n) for n in place) for place in zip(*mask.dense().nonzero(), strict=True)}
 
 
 def voxels_of(wire: dict) -> set[Voxel]:

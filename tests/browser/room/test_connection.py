@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from cases.imaging import compact
 from quiz.models import State
 from tests.browser import waiting
-from tests.browser.room.room import VIEWER, Held, voxels_of
+from tests.browser.room.room import VIEWER, places, voxels_of
 
 pytestmark = pytest.mark.browser
 
@@ -29,17 +29,11 @@ def stored(room):
     """The draft on the server."""
     room.attempt.refresh_from_db()
     mask = room.attempt.draft_mask()
-    return (
-        set() if mask is None else {tuple(int(n) for n in place) for place in zip(*mask.dense().nonzero(), strict=True)}
-    )
+    return set() if mask is None else places(mask)
 
 
 def until_stored(room, expected):
-    for _ in range(1200):
-        if stored(room) == expected:
-            return
-        room.page.wait_for_timeout(50)
-    pytest.fail(f"the draft is {stored(room)}, not {expected}")
+    waiting.until(room.page, lambda: stored(room) == expected, f"the draft on the server is {expected}")
 
 
 def says(room, text):
@@ -296,7 +290,7 @@ def kept(room):
             deflater = zlib.compressobj(wbits=-15)
             body = deflater.compress(base64.b64decode(json.loads(text)["paint"])) + deflater.flush()
             mask = compact.decode(body, tuple(room.of("size")))
-            found |= {tuple(int(n) for n in place) for place in zip(*mask.dense().nonzero(), strict=True)}
+            found |= places(mask)
     return found
 
 
@@ -403,7 +397,7 @@ def test_a_page_that_is_put_away_sends_what_it_has(site):
 def graded(room):
     room.attempt.refresh_from_db()
     assert room.attempt.state == State.SUBMITTED
-    return {tuple(int(n) for n in place) for place in zip(*room.attempt.painted_mask().dense().nonzero(), strict=True)}
+    return places(room.attempt.painted_mask())
 
 
 ON_ITS_WAY = "“Go on painting” takes it back"
@@ -485,132 +479,6 @@ def test_an_answer_that_takes_long_can_be_taken_back(site):
         room.page.click("[data-choice=reload]")
     room.page.wait_for_selector("[data-feedback]")
     room.page.close()
-
-
-# -- what is looked at, not what is painted -----------------------------------------------------------------------------
-
-
-TROUBLE = "document.querySelector('.viewer-trouble:not([hidden])')?.textContent ?? ''"
-
-
-def troubled(room, *words):
-    for part in words:
-        room.until(f"({TROUBLE}).includes({part!r})")
-
-
-def until_whole(room):
-    """Every slice is there, exact, the one on screen too, and nothing is said any more."""
-    room.until(f"{VIEWER}.stack.loaded === 12")
-    assert room.of("stack.failed.size") == 0
-    room.until(f"({TROUBLE}) === ''")
-    assert "loading" not in room.caption()
-
-
-def test_the_network_goes_while_the_scan_comes(site):
-    room = site.enter(expected=OFFLINE)
-    held = Held(room)
-    room.context.set_offline(True)
-    held.let_go()
-    troubled(room, "There is no connection to the server.", "comes by itself")
-    room.of("moveTo({k: 9})")  # one that has not come
-    room.until(f"{VIEWER}.stack.line.tries >= 2")
-    room.of("stack.line.after = Infinity")  # so that nothing but the browser's own word begins it again
-    room.context.set_offline(False)
-    until_whole(room)
-    room.page.close()
-
-
-def test_the_server_goes_while_the_scan_comes(site):
-    """Nobody is told when it is back."""
-    room = site.enter(expected=("502",))
-    held = Held(room)
-    down = [0]
-
-    def proxy(route):
-        down[0] += 1
-        return route.fulfill(status=502, body="<h1>Bad Gateway</h1>")
-
-    room.page.route("**/volumes/**", proxy)
-    held.let_go()
-    troubled(room, "The server is not answering just now.")
-    room.of("moveTo({k: 9})")
-    asked = down[0]
-    # Those that were out together, five at most, and one for each time the line was tried since: however many slices are
-    # still to come, and though one of them is looked at.
-    assert asked <= 5 + room.of("stack.line.tries")
-    room.page.unroute("**/volumes/**", proxy)
-    until_whole(room)
-    room.page.close()
-
-
-def test_a_scan_opens_though_its_first_slice_fails_at_first(site):
-    """What the page had begun to load before the viewer asked for it fails as well."""
-    room = site.enter(expected=("ERR_CONNECTION", "Failed to load resource"))
-    lost = []
-
-    def lose(route):
-        lost.append(route.request.url)
-        return route.abort("connectionreset") if len(lost) <= 4 else route.continue_()
-
-    room.page.route("**/slices/6/**", lose)
-    room.page.goto(room.url)
-    room.page.evaluate(f"{VIEWER}.ready")
-    assert len(lost) > 4
-    until_whole(room)
-    room.page.close()
-
-
-def test_the_session_ends_while_the_scan_comes(site):
-    room = site.enter(expected=("401", "403"))
-    held = Held(room)
-    Session.objects.all().delete()
-    held.let_go()
-    troubled(room, "You are signed out.")
-    room.of("stack.line.after = Infinity")  # so that nothing but the sign-in begins it again
-    room.page.click(".viewer-trouble button")
-    sign_in(room)
-    until_whole(room)
-    room.page.close()
-
-
-def test_the_reference_comes_late(site):
-    """Its connection is lost, then what stands before the server answers, then it comes, and with it the comparison."""
-    room = site.enter(expected=(*OFFLINE, "502"))
-    asked = []
-
-    def lose(route):
-        asked.append(route.request.url)
-        if len(asked) in (1, 4):
-            return route.abort("connectionreset")
-        if len(asked) == 2:
-            return route.fulfill(status=502, body="")
-        return route.continue_()
-
-    room.page.route("**/truth/", lose)
-    dab(room, A)
-    saved(room)
-    room.action("submit")
-    troubled(room, "The reference has not come.", "comes by itself")
-    room.until(f"{VIEWER}.truth !== null && ({TROUBLE}) === ''")
-    assert len(asked) == 3
-    room.page.wait_for_selector("[data-compare]")
-    assert voxels_of(room.of("truth.wire")) != set()
-    # Seen again later the same holds; and what fails does not keep the scan from being looked at.
-    room.page.reload()
-    room.ready()
-    room.until(f"{VIEWER}.truth !== null && ({TROUBLE}) === ''")
-    assert len(asked) == 5
-    room.page.close()
-
-
-def test_a_reference_that_is_not_there_is_said(site):
-    room = site.enter(expected=("404",))
-    room.page.route("**/truth/", lambda route: route.fulfill(status=404, json={"detail": "Not found."}))
-    dab(room, A)
-    saved(room)
-    room.action("submit")
-    troubled(room, "The reference has not come. It is not there any more; reload the page.")
-    assert "by itself" not in room.page.evaluate(TROUBLE)
 
 
 @pytest.mark.parametrize(

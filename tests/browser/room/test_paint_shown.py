@@ -3,32 +3,13 @@
 import numpy as np
 import pytest
 
-from tests.browser.room.room import VIEWER
+from tests.browser.room.room import VIEWER, Held
 from tests.browser.room.test_orientation import picture
 from tests.browser.waiting import until
 
 pytestmark = pytest.mark.browser
 
 BEFORE, HERE = (6, 12, 8), (5, 22, 14)
-
-
-class Held:
-    """Slices other than the one in the middle wait until they are let through."""
-
-    def __init__(self, context):
-        self.waiting, self.open = [], False
-        for pattern in ("**/slices/**", "**/blocks/**"):
-            context.route(pattern, self._request)
-
-    def _request(self, route):
-        if self.open or "/slices/6/" in route.request.url:
-            return route.continue_()
-        return self.waiting.append(route)
-
-    def let_through(self):
-        self.open = True
-        for route in self.waiting:
-            route.continue_()
 
 
 def is_blue(pixel):
@@ -54,9 +35,7 @@ def shown_as_anew(room):
 @pytest.mark.parametrize("renderer", ["2d", "webgl"])
 def test_paint_of_another_slice_is_not_shown_on_one_that_comes_late(site, renderer):
     room = site.enter(renderer=renderer)
-    held = Held(room.context)
-    room.page.reload()
-    room.page.evaluate(f"{VIEWER}.ready")
+    held = Held(room)
     room.of("brushMm = 4")
     room.click(*BEFORE)
     room.frame()
@@ -67,7 +46,7 @@ def test_paint_of_another_slice_is_not_shown_on_one_that_comes_late(site, render
     room.frame()
     room.click(5, 24, 16)  # a second rectangle that is not drawn
     room.frame()
-    held.let_through()
+    held.let_go()
     until(room.page, f"{VIEWER}.stack.get(5) !== undefined")
     shown_as_anew(room)
     room.page.close()
